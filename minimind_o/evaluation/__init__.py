@@ -1,0 +1,1 @@
+"""Measuring what the model says: transcription, error rates, intervals."""
