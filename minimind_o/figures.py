@@ -1,0 +1,318 @@
+"""The measured figures: what each one is, its bar, and what was measured last.
+
+A figure is written once, by the command that measures it, with `record`. The records
+live in data/results/figures.json; the README's table is generated from them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from minimind_o.errors import UserError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+FIGURES_FILE = REPOSITORY / "data" / "results" / "figures.json"
+README_FILE = REPOSITORY / "README.md"
+README_START = "<!-- figures: start (written by `minimind-o figures`) -->"
+README_END = "<!-- figures: end -->"
+FIELDS = (
+    "name",
+    "figure",
+    "unit",
+    "target",
+    "command",
+    "commit",
+    "date",
+    "machine",
+    "note",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """What a figure means and what it has to reach."""
+
+    name: str
+    """The name under which it is recorded."""
+    what: str
+    """One line for a reader who has not seen the code."""
+    unit: str
+    """The unit; empty for a share or a ratio."""
+    sign: Literal["<=", ">="]
+    """Whether the limit is a ceiling or a floor."""
+    limit: float
+    """The limit itself, in `unit`."""
+
+    @property
+    def target(self) -> str:
+        """The bar as it is printed and stored, such as `<= 0.05`."""
+        return f"{self.sign} {self.limit:g}"
+
+    def passes(self, figure: float) -> bool:
+        """Whether `figure` reaches the bar."""
+        return figure <= self.limit if self.sign == "<=" else figure >= self.limit
+
+
+BARS: tuple[Bar, ...] = (
+    Bar(
+        name="codec_wer_gap",
+        what="transcriber's WER on codec-resynthesised test speech minus on the original",
+        unit="",
+        sign="<=",
+        limit=0.02,
+    ),
+    Bar(
+        name="transcriber_cer_en",
+        what="transcriber's CER on original held-out English speech",
+        unit="",
+        sign="<=",
+        limit=0.01,
+    ),
+    Bar(
+        name="transcriber_cer_zh",
+        what="transcriber's CER on original held-out Mandarin speech",
+        unit="",
+        sign="<=",
+        limit=0.01,
+    ),
+    Bar(
+        name="consistency_cer_t2a_seen",
+        what="CER between text and speech of the answers to unseen phrasings, seen voices",
+        unit="",
+        sign="<=",
+        limit=0.05,
+    ),
+    Bar(
+        name="answers_right_t2a",
+        what="share of right answers (text) to those questions",
+        unit="",
+        sign=">=",
+        limit=0.90,
+    ),
+    Bar(
+        name="consistency_cer_read_aloud",
+        what="CER between text and speech of unseen read-aloud texts of 2-12 words",
+        unit="",
+        sign="<=",
+        limit=0.15,
+    ),
+    Bar(
+        name="ttfa_text_ms",
+        what="text prompt to the first 80 ms of sound, 2 CPU cores, median",
+        unit="ms",
+        sign="<=",
+        limit=200,
+    ),
+    Bar(
+        name="rtf_generate",
+        what="seconds of work for a second of sound, codec included, 2 CPU cores",
+        unit="",
+        sign="<=",
+        limit=0.25,
+    ),
+    Bar(
+        name="minutes_to_cer10",
+        what="training from the language model to a consistency CER of 0.10, 2 CPU cores",
+        unit="min",
+        sign="<=",
+        limit=30,
+    ),
+    Bar(
+        name="minutes_make_test",
+        what="`make test` on a fresh clone, environment included",
+        unit="min",
+        sign="<=",
+        limit=25,
+    ),
+)
+
+
+def bar(name: str) -> Bar:
+    """The declared bar of `name`.
+
+    Raises:
+        UserError: no figure of that name is declared in `BARS`.
+    """
+    for declared in BARS:
+        if declared.name == name:
+            return declared
+    known = ", ".join(declared.name for declared in BARS)
+    raise UserError(f"figure '{name}' is not one of the known figures: {known}")
+
+
+def load(path: Path = FIGURES_FILE) -> list[dict[str, Any]]:
+    """All records of `path`, in file order; none where the file does not exist yet.
+
+    Raises:
+        UserError: the file is not a JSON list of records with the nine fields.
+    """
+    if not path.exists():
+        return []
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(records, list):
+        raise UserError(f"{path} must hold a JSON list of records")
+    for index, entry in enumerate(records):
+        if not isinstance(entry, dict) or set(entry) != set(FIELDS):
+            raise UserError(
+                f"{path}: record {index} must have exactly the fields "
+                + ", ".join(FIELDS)
+            )
+    return records
+
+
+def record(
+    name: str,
+    figure: float | None,
+    *,
+    command: str,
+    note: str = "",
+    machine: str | None = None,
+    path: Path = FIGURES_FILE,
+) -> dict[str, Any]:
+    """Write what `command` measured; an earlier record of that name is replaced.
+
+    Args:
+        name: one of the names in `BARS`.
+        figure: the measurement in the bar's unit; None where it was not measured.
+        command: the command line that measures it again.
+        note: how it was measured (sample size, interval); the reason where `figure`
+            is None.
+        machine: what it was measured on; by default this machine.
+        path: the records' file.
+
+    Raises:
+        UserError: unknown name, or a missing figure without a reason.
+    """
+    declared = bar(name)
+    if figure is None and not note.strip():
+        raise UserError(f"figure '{name}' is null: its note must say why")
+    if figure is not None and not abs(figure) < float("inf"):
+        raise UserError(f"figure '{name}' must be a finite number, not {figure}")
+    entry = {
+        "name": name,
+        "figure": None if figure is None else float(f"{figure:.4g}"),
+        "unit": declared.unit,
+        "target": declared.target,
+        "command": command,
+        "commit": current_commit(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": machine or describe_machine(),
+        "note": note,
+    }
+    order = {declared.name: index for index, declared in enumerate(BARS)}
+    records = [old for old in load(path) if old["name"] != name] + [entry]
+    records.sort(key=lambda one: order.get(one["name"], len(order)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + f".{os.getpid()}.partial")
+    partial.write_text(
+        json.dumps(records, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    os.replace(partial, path)
+    return entry
+
+
+def table(path: Path = FIGURES_FILE) -> str:
+    """Every declared figure with its bar and verdict, as a Markdown table."""
+    by_name = {entry["name"]: entry for entry in load(path)}
+    rows = [("figure", "what", "measured", "bar", "reached")]
+    for declared in BARS:
+        entry = by_name.get(declared.name, {})
+        figure = entry.get("figure")
+        if figure is None:
+            measured, reached = "not measured", "-"
+        else:
+            measured = f"{figure:g} {declared.unit}".strip()
+            reached = "yes" if declared.passes(figure) else "**no**"
+        bar_text = f"{declared.target} {declared.unit}".strip()
+        name = f"`{declared.name}`"
+        rows.append((name, declared.what, measured, bar_text, reached))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+
+    def line(cells: tuple[str, ...]) -> str:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        return "| " + " | ".join(padded) + " |"
+
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([line(rows[0]), rule, *(line(row) for row in rows[1:])])
+
+
+def details(path: Path = FIGURES_FILE) -> str:
+    """How each recorded figure was measured, as a Markdown list."""
+    lines = []
+    for entry in load(path):
+        made_by = f"`{entry['command']}`, {entry['machine']}, {entry['date']}"
+        made_by += f", commit {entry['commit']}"
+        note = f" {entry['note']}" if entry["note"] else ""
+        lines.append(f"- `{entry['name']}`:{note} ({made_by})")
+    return "\n".join(lines)
+
+
+def report(path: Path = FIGURES_FILE) -> str:
+    """The table and, under it, how the figures were measured."""
+    return "\n\n".join(part for part in (table(path), details(path)) if part)
+
+
+def readme_with_table(readme: str, path: Path = FIGURES_FILE) -> str:
+    """The README's text with the report between its two markers made anew.
+
+    Raises:
+        UserError: a marker is missing.
+    """
+    head, start, rest = readme.partition(README_START)
+    _, end, tail = rest.partition(README_END)
+    if not start or not end:
+        raise UserError(
+            f"the README needs the lines '{README_START}' and '{README_END}'"
+        )
+    return f"{head}{start}\n\n{report(path)}\n\n{end}{tail}"
+
+
+def write_readme(readme: Path = README_FILE, path: Path = FIGURES_FILE) -> bool:
+    """Refresh the table in `readme`; True where that changed the file."""
+    old = readme.read_text(encoding="utf-8")
+    new = readme_with_table(old, path)
+    if new == old:
+        return False
+    readme.write_text(new, encoding="utf-8")
+    return True
+
+
+def current_commit() -> str:
+    """The short hash of the checkout, `-dirty` where files differ from it."""
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--exclude=*"],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return answer.stdout.strip()
+
+
+def describe_machine() -> str:
+    """Cores, processor and platform, such as `2 cores, AMD EPYC, Linux x86_64`."""
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for text_line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if text_line.startswith("model name"):
+                model = text_line.partition(":")[2].strip()
+                break
+    noun = "core" if cores == 1 else "cores"
+    return f"{cores} {noun}, {model}, {platform.system()} {platform.machine()}"

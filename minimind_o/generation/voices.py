@@ -1,0 +1,115 @@
+"""Voice prompts: a second or two of a speaker's codes that the answer is to sound like.
+
+One JSON file a voice, `voices/<name>.json`:
+`{"name": "ada", "codes": [[…] × 8], "speaker_embedding": […] or null}`.
+Shapes: Q codebook, T frame, S speaker-embedding width.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minimind_o.errors import UserError
+
+NUM_CODEBOOKS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voice:
+    """What the model is given of a speaker."""
+
+    name: str
+    """The name that `--voice` takes."""
+    codes_QT: NDArray[np.int64]
+    """Reference codes, 8 codebooks by T frames of 80 ms."""
+    speaker_embedding_S: NDArray[np.float32] | None = None
+    """The speaker encoder's vector, where there is one."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the reference is."""
+        return self.codes_QT.shape[1] / 12.5
+
+
+def list_voices(folder: Path) -> list[str]:
+    """The names of the voices in `folder`, sorted."""
+    return sorted(file.stem for file in folder.glob("*.json"))
+
+
+def load_voice(folder: Path, name: str, *, num_codes: int | None = None) -> Voice:
+    """The voice `name` from `folder`.
+
+    Args:
+        folder: the assets' `voices` folder.
+        name: a voice's name, not a path.
+        num_codes: entries per codebook; where given, codes must be below it.
+
+    Raises:
+        UserError: no such voice (lists the known ones), or a damaged voice file.
+    """
+    known = list_voices(folder)
+    if name not in known:
+        raise UserError(
+            f"voice '{name}' is unknown; known voices: {', '.join(known) or 'none'}"
+        )
+    file = folder / f"{name}.json"
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"voice file {file} is not whole JSON: {error}") from error
+    if not isinstance(content, dict) or "codes" not in content:
+        raise UserError(f"voice file {file} must be an object with a list 'codes'")
+    codes_QT = _checked_codes(file, content["codes"], num_codes)
+    embedding = content.get("speaker_embedding")
+    embedding_S = None if embedding is None else np.asarray(embedding, np.float32)
+    return Voice(name=name, codes_QT=codes_QT, speaker_embedding_S=embedding_S)
+
+
+def save_voice(folder: Path, voice: Voice) -> Path:
+    """Write `voice` into `folder`; the earlier file of that name is replaced whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    embedding_S = voice.speaker_embedding_S
+    content = {
+        "name": voice.name,
+        "codes": voice.codes_QT.tolist(),
+        "speaker_embedding": None if embedding_S is None else embedding_S.tolist(),
+    }
+    file = folder / f"{voice.name}.json"
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    os.replace(partial, file)
+    return file
+
+
+def _checked_codes(
+    file: Path, codes: object, num_codes: int | None
+) -> NDArray[np.int64]:
+    try:
+        codes_QT = np.asarray(codes)
+    except ValueError:
+        codes_QT = np.zeros(0)
+    if (
+        codes_QT.ndim != 2
+        or codes_QT.shape[0] != NUM_CODEBOOKS
+        or codes_QT.shape[1] == 0
+        or not np.issubdtype(codes_QT.dtype, np.integer)
+    ):
+        raise UserError(
+            f"voice file {file}: 'codes' must be {NUM_CODEBOOKS} lists of integers "
+            "of one length, at least one frame long"
+        )
+    top = np.inf if num_codes is None else num_codes
+    wrong = (codes_QT < 0) | (codes_QT >= top)
+    if wrong.any():
+        codebook, frame = np.argwhere(wrong)[0]
+        raise UserError(
+            f"voice file {file}: code {codes_QT[codebook, frame]} of codebook "
+            f"{codebook}, frame {frame} is outside 0…{top - 1}"
+        )
+    return codes_QT.astype(np.int64)

@@ -1,0 +1,89 @@
+"""A missing or damaged asset is told in one sentence, before anything heavy loads."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from minimind_o.assets import ENVIRONMENT_VARIABLE, FILES, NANO_ROOT, Assets
+from minimind_o.errors import UserError
+
+
+@pytest.fixture
+def omni(tmp_path):
+    """An assets tree with a whole `omni` folder; returns that folder."""
+    folder = tmp_path / "omni"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    save_file({"weight": np.zeros((4, 4), np.float32)}, folder / "model.safetensors")
+    return folder
+
+
+def test_a_whole_folder_is_found(omni):
+    assert Assets.find(omni.parent).omni == omni
+
+
+def test_the_root_comes_from_the_argument_then_the_variable_then_the_repository(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
+    (tmp_path / "other").mkdir()
+    assert Assets.find(tmp_path / "other").root == tmp_path / "other"
+    assert Assets.find().root == tmp_path
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE)
+    if NANO_ROOT.is_dir():
+        assert Assets.find().root == NANO_ROOT
+
+
+def test_a_root_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(UserError, match="nowhere does not exist"):
+        Assets.find(tmp_path / "nowhere")
+
+
+def test_a_missing_file_is_named_with_the_command_that_makes_it(omni):
+    (omni / "model.safetensors").unlink()
+    with pytest.raises(
+        UserError, match=r"model\.safetensors is missing: .*minimind-o nano omni"
+    ):
+        Assets.find(omni.parent).omni  # noqa: B018
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(UserError, match="voices is missing"):
+        Assets.find(tmp_path).voices  # noqa: B018
+
+
+@pytest.mark.parametrize("keep", [0, 5, 20, -1])
+def test_truncated_weights_are_found_out(omni, keep):
+    weights = omni / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:keep])
+    with pytest.raises(UserError, match=r"model\.safetensors is (truncated|empty)"):
+        Assets.find(omni.parent).omni  # noqa: B018
+
+
+def test_half_a_config_is_found_out(omni):
+    (omni / "config.json").write_text(json.dumps({"hidden_size": 256})[:-3])
+    with pytest.raises(UserError, match=r"config\.json is not whole JSON"):
+        Assets.find(omni.parent).omni  # noqa: B018
+
+
+def test_truncated_parquet_and_checkpoints_are_found_out(tmp_path):
+    folder = tmp_path / "sft_t2a"
+    folder.mkdir()
+    for name in FILES["sft_t2a"]:
+        (folder / name).write_bytes(b"PAR1" + bytes(20))
+    with pytest.raises(UserError, match=r"train\.parquet is truncated"):
+        Assets.find(tmp_path).sft_t2a  # noqa: B018
+    folder = tmp_path / "sensevoice"
+    folder.mkdir()
+    for name in FILES["sensevoice"]:
+        (folder / name).write_text("{}")
+    with pytest.raises(UserError, match=r"model\.pt is truncated"):
+        Assets.find(tmp_path).sensevoice  # noqa: B018
+
+
+@pytest.mark.parametrize("name", [*FILES])
+def test_the_committed_assets_are_whole(name):
+    assert Assets.find(NANO_ROOT).checked(name).is_dir()

@@ -1,0 +1,99 @@
+"""What was measured is kept, judged against its bar, and shown in the README."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from minimind_o import figures
+from minimind_o.errors import UserError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "results" / "figures.json"
+
+
+def test_record_has_the_nine_fields_and_its_bar(file):
+    entry = figures.record("ttfa_text_ms", 123.456, command="bench", path=file)
+    assert json.loads(file.read_text()) == [entry]
+    assert list(entry) == list(figures.FIELDS)
+    assert entry["figure"] == 123.5
+    assert (entry["unit"], entry["target"]) == ("ms", "<= 200")
+    assert entry["machine"]
+    assert entry["commit"]
+
+
+def test_a_new_record_replaces_only_its_own_name(file):
+    figures.record("rtf_generate", 0.4, command="a", path=file)
+    figures.record("codec_wer_gap", 0.01, command="b", path=file)
+    figures.record("rtf_generate", 0.2, command="c", path=file)
+    records = figures.load(file)
+    assert [(one["name"], one["figure"]) for one in records] == [
+        ("codec_wer_gap", 0.01),
+        ("rtf_generate", 0.2),
+    ]
+
+
+def test_a_missing_figure_needs_a_reason(file):
+    with pytest.raises(UserError, match="note must say why"):
+        figures.record("rtf_generate", None, command="a", path=file)
+    figures.record("rtf_generate", None, command="a", note="no time", path=file)
+    assert "not measured" in figures.table(file)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_figure_is_a_finite_number(file, value):
+    with pytest.raises(UserError, match="finite"):
+        figures.record("rtf_generate", value, command="a", path=file)
+    assert not file.exists()
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones(file):
+    with pytest.raises(UserError, match=r"'speed'.*rtf_generate"):
+        figures.record("speed", 1.0, command="a", path=file)
+
+
+def test_a_damaged_file_is_named_and_left_alone(file):
+    file.parent.mkdir()
+    file.write_text("[{")
+    with pytest.raises(UserError, match=r"figures\.json is not valid JSON"):
+        figures.record("rtf_generate", 0.2, command="a", path=file)
+    assert file.read_text() == "[{"
+
+
+def test_the_table_judges_both_kinds_of_bar(file):
+    figures.record("answers_right_t2a", 0.89, command="a", path=file)
+    figures.record("consistency_cer_t2a_seen", 0.05, command="a", path=file)
+    lines = {line.split("`")[1]: line for line in figures.table(file).splitlines()[2:]}
+    assert set(lines) == {bar.name for bar in figures.BARS}
+    assert lines["answers_right_t2a"].split("|")[-2].strip() == "**no**"
+    assert lines["consistency_cer_t2a_seen"].split("|")[-2].strip() == "yes"
+    assert lines["rtf_generate"].split("|")[-2].strip() == "-"
+
+
+def test_the_readme_table_is_made_between_the_markers(file):
+    figures.record("rtf_generate", 0.2, command="bench", note="60 answers", path=file)
+    readme = f"before\n{figures.README_START}\nold\n{figures.README_END}\nafter\n"
+    written = figures.readme_with_table(readme, file)
+    assert written.startswith("before\n")
+    assert written.endswith("after\n")
+    assert "old" not in written
+    assert "60 answers" in written
+    assert figures.readme_with_table(written, file) == written
+    with pytest.raises(UserError, match="needs the lines"):
+        figures.readme_with_table("no markers", file)
+
+
+def test_the_committed_readme_is_in_step_with_the_committed_figures():
+    readme = figures.README_FILE.read_text(encoding="utf-8")
+    assert figures.readme_with_table(readme) == readme, (
+        "run `minimind-o figures --write-readme`"
+    )
+
+
+def test_the_committed_figures_carry_the_declared_bars():
+    for entry in figures.load():
+        declared = figures.bar(entry["name"])
+        assert (entry["unit"], entry["target"]) == (declared.unit, declared.target)
+        assert entry["figure"] is not None or entry["note"]
