@@ -1,0 +1,231 @@
+"""What a model is made of: sizes, ids and weights of the losses, in one place.
+
+The defaults are those of the released 0.1B model; a `config.json` beside the weights
+says what differs. The same loader reads ours and the released one.
+"""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from minimind_o.errors import UserError
+
+CONFIG_FILE = "config.json"
+
+# The released config.json comes from transformers and names a few fields differently;
+# what it says beyond these and our own names (architectures, dropout, ...) is not ours.
+_RELEASED_NAMES = {
+    "image_token_len": "num_image_tokens",
+    "audio_spk_token": "audio_speaker_token",
+}
+# The released audio vocabulary keeps this many ids free above the codes.
+_RELEASED_SPECIAL_CODES = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class OmniConfig:
+    """Sizes and ids of one model; frozen, so that a model and its config agree.
+
+    Raises:
+        UserError: a value is impossible, or two values contradict each other.
+    """
+
+    vocab_size: int = 6400
+    """Entries of the text vocabulary; embedding and text head share one table."""
+    hidden_size: int = 768
+    """Width of the Thinker."""
+    num_hidden_layers: int = 8
+    """Blocks of the Thinker."""
+    num_attention_heads: int = 8
+    """Query heads, in Thinker and Talker."""
+    num_key_value_heads: int = 4
+    """Key and value heads; each serves a group of query heads."""
+    intermediate_size: int | None = None
+    """Width inside the Thinker's SwiGLU; None: ceil(hidden·π/64)·64."""
+    rms_norm_eps: float = 1e-6
+    """Added to the mean square in every RMSNorm."""
+    rope_theta: float = 1e6
+    """Base of the rotary embedding's wavelengths."""
+    yarn: bool = False
+    """Stretch the long wavelengths (YaRN, arXiv 2309.00071) for longer contexts."""
+    yarn_factor: float = 16.0
+    """How many times longer than the original context."""
+    yarn_beta_fast: float = 32.0
+    """Wavelengths turning more often than this in the original context stay."""
+    yarn_beta_slow: float = 1.0
+    """Wavelengths turning less often than this are stretched in full."""
+    yarn_original_max_position_embeddings: int = 2048
+    """The original context, in positions."""
+    max_position_embeddings: int = 32768
+    """Longest sequence, in positions."""
+    use_moe: bool = False
+    """Replace every feed-forward by experts, in Thinker and Talker."""
+    num_experts: int = 4
+    """Experts in one feed-forward."""
+    num_experts_per_token: int = 1
+    """Experts that each position is sent to."""
+    balance_loss_weight: float = 5e-4
+    """Weight of the loss that keeps the experts evenly used."""
+    bridge_layer: int | None = None
+    """Thinker block whose output the Talker reads; None: the last of the lower half."""
+    num_talker_hidden_layers: int = 4
+    """Blocks of the Talker."""
+    talker_hidden_size: int = 768
+    """Width of the Talker."""
+    talker_embedding_rank: int = 256
+    """Rank of the adapter that each codebook adds to the shared code embedding."""
+    talker_head_rank: int = 256
+    """Rank of the adapter that each codebook adds to the shared audio head."""
+    num_codebooks: int = 8
+    """Audio streams: the codebooks of Mimi that are modelled."""
+    num_codes: int = 2048
+    """Entries of one codebook."""
+    audio_vocab_size: int = 2112
+    """Codes and special codes of one audio stream."""
+    audio_pad_token: int = 2049
+    """Audio code where a stream holds no sound."""
+    audio_stop_token: int = 2050
+    """Audio code that ends a stream."""
+    audio_speaker_token: int = 2051
+    """Audio code whose embedding gives way to the projected speaker embedding."""
+    stop_loss_weight: float = 10.0
+    """Weight of a stop target in the numerator of the audio loss."""
+    audio_hidden_size: int = 512
+    """Width of the speech encoder's states."""
+    image_hidden_size: int = 768
+    """Width of the vision encoder's states."""
+    num_image_tokens: int = 64
+    """Text positions that one image takes."""
+    speaker_embedding_size: int = 192
+    """Width of the speaker embedding."""
+    audio_token_id: int = 16
+    """Text id of the speech placeholder, `<|audio_pad|>`."""
+    image_token_id: int = 12
+    """Text id of the image placeholder, `<|image_pad|>`."""
+    pad_token_id: int = 0
+    """Text id that fills a sequence up."""
+
+    def __post_init__(self) -> None:
+        for width_name in ("hidden_size", "talker_hidden_size"):
+            width = getattr(self, width_name)
+            if width % (2 * self.num_attention_heads):
+                raise UserError(
+                    f"{width_name}={width} does not divide into "
+                    f"num_attention_heads={self.num_attention_heads} heads of even "
+                    f"width; use a multiple of {2 * self.num_attention_heads}."
+                )
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise UserError(
+                f"num_attention_heads={self.num_attention_heads} is not a multiple of "
+                f"num_key_value_heads={self.num_key_value_heads}."
+            )
+        if not 0 <= self.bridge_index < self.num_hidden_layers:
+            raise UserError(
+                f"bridge_layer={self.bridge_layer} is not one of the Thinker's layers "
+                f"0 to {self.num_hidden_layers - 1}."
+            )
+        if not 1 <= self.num_experts_per_token <= self.num_experts:
+            raise UserError(
+                f"num_experts_per_token={self.num_experts_per_token} is not between 1 "
+                f"and num_experts={self.num_experts}."
+            )
+        special = (
+            self.audio_pad_token,
+            self.audio_stop_token,
+            self.audio_speaker_token,
+        )
+        if len(set(special)) < 3 or not all(
+            self.num_codes <= code < self.audio_vocab_size for code in special
+        ):
+            raise UserError(
+                "audio_pad_token, audio_stop_token and audio_speaker_token are "
+                f"{special}; they must be three different ids from "
+                f"num_codes={self.num_codes} to {self.audio_vocab_size - 1}."
+            )
+
+    @property
+    def bridge_index(self) -> int:
+        """Thinker block whose output the Talker reads."""
+        if self.bridge_layer is not None:
+            return self.bridge_layer
+        return max(self.num_hidden_layers // 2 - 1, 0)
+
+    @property
+    def thinker_intermediate_size(self) -> int:
+        """Width inside the Thinker's SwiGLU."""
+        return self.intermediate_size or swiglu_width(self.hidden_size)
+
+    @property
+    def talker_intermediate_size(self) -> int:
+        """Width inside the Talker's SwiGLU: the Thinker's where the widths agree."""
+        if self.talker_hidden_size == self.hidden_size:
+            return self.thinker_intermediate_size
+        return swiglu_width(self.talker_hidden_size)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], source: str = "config") -> Self:
+        """Build from the fields of a `config.json`, ours or the released one.
+
+        Raises:
+            UserError: an unknown field (in ours), or a value that is not a number.
+        """
+        released = "model_type" in values or any(k in values for k in _RELEASED_NAMES)
+        values = {_RELEASED_NAMES.get(name, name): v for name, v in values.items()}
+        known = {field.name for field in dataclasses.fields(cls)}
+        if released:
+            if "audio_vocab_size" in values:
+                values.setdefault(
+                    "num_codes", values["audio_vocab_size"] - _RELEASED_SPECIAL_CODES
+                )
+            values = {name: v for name, v in values.items() if name in known}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise UserError(
+                f"{source} has the unknown field {unknown[0]!r}; the fields of "
+                "OmniConfig are in minimind_o/config.py."
+            )
+        for name, value in values.items():
+            if not isinstance(value, int | float | None):
+                raise UserError(
+                    f"{source} gives {name} as {value!r}; it must be a number."
+                )
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Self:
+        """Read `config.json` in a model directory.
+
+        Raises:
+            UserError: no such file, or not a JSON object of known fields.
+        """
+        path = Path(directory) / CONFIG_FILE
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except OSError:
+            raise UserError(
+                f"There is no readable {path}; a model directory holds {CONFIG_FILE} "
+                "and model.safetensors."
+            ) from None
+        except ValueError:
+            raise UserError(f"{path} is not valid JSON.") from None
+        if not isinstance(values, dict):
+            raise UserError(f"{path} must hold one JSON object.")
+        return cls.from_dict(values, source=str(path))
+
+    def save(self, directory: str | Path) -> None:
+        """Write `config.json` into a model directory, which is made if needed."""
+        path = Path(directory) / CONFIG_FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def swiglu_width(width: int) -> int:
+    """Width inside a SwiGLU of about as many weights as a 4-fold GELU layer."""
+    return math.ceil(width * math.pi / 64) * 64

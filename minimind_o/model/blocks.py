@@ -1,0 +1,266 @@
+"""The transformer block that Thinker and Talker share.
+
+Pre-norm; grouped-query attention with RMSNorm on every query and key head before the
+rotary embedding; SwiGLU, or experts in the MoE variant.
+
+Shapes: B batch, T position, D width, H query heads, K key/value heads, E width of a
+head, S cached and new positions, X experts, N positions of the batch in one row.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from minimind_o.config import OmniConfig
+from minimind_o.model.cache import KVCache
+
+
+def matmul_dtype(x: Tensor) -> torch.dtype:
+    """The dtype in which the next linear layer will read `x`."""
+    if torch.is_autocast_enabled(x.device.type):
+        return torch.get_autocast_dtype(x.device.type)
+    return x.dtype
+
+
+class RMSNorm(nn.Module):
+    """Scale to unit root mean square, in float32 whatever comes in.
+
+    The result leaves in the dtype of the coming matrix products: under autocast the
+    several layers that read it would otherwise each convert it.
+    """
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise over the last dimension."""
+        weight = self.weight.float()
+        normalised = F.rms_norm(x.float(), weight.shape, weight, self.eps)
+        return normalised.to(matmul_dtype(x))
+
+
+class RotaryEmbedding(nn.Module):
+    """Cosines and sines of every position, rotating the two halves of a head."""
+
+    cos_TE: Tensor
+    sin_TE: Tensor
+
+    def __init__(self, config: OmniConfig, head_size: int) -> None:
+        super().__init__()
+        self.config = config
+        self.head_size = head_size
+        self.reset()
+
+    def reset(self) -> None:
+        """Compute the tables anew, on the default device."""
+        positions = torch.arange(self.config.max_position_embeddings).float()
+        angles = torch.outer(positions, self._frequencies())
+        self.register_buffer("cos_TE", angles.cos(), persistent=False)
+        self.register_buffer("sin_TE", angles.sin(), persistent=False)
+
+    def _frequencies(self) -> Tensor:
+        """Radians per position of every pair (E/2,), stretched where YaRN is on."""
+        config, size = self.config, self.head_size
+        frequencies = config.rope_theta ** -(torch.arange(0, size, 2).float() / size)
+        original = config.yarn_original_max_position_embeddings
+        if not config.yarn or config.max_position_embeddings <= original:
+            return frequencies
+
+        def pair_turning(num_turns: float) -> float:
+            wavelength = original / (num_turns * 2 * math.pi)
+            return size * math.log(wavelength) / (2 * math.log(config.rope_theta))
+
+        low = max(math.floor(pair_turning(config.yarn_beta_fast)), 0)
+        high = min(math.ceil(pair_turning(config.yarn_beta_slow)), size // 2 - 1)
+        pairs = torch.arange(size // 2).float()
+        stretched = ((pairs - low) / max(high - low, 1e-3)).clamp(0, 1)
+        return frequencies * (1 - stretched + stretched / config.yarn_factor)
+
+    def forward(self, start: int, length: int) -> tuple[Tensor, Tensor]:
+        """Tables (length, E/2) of the positions from `start` on."""
+        end = start + length
+        return self.cos_TE[start:end], self.sin_TE[start:end]
+
+
+def rotate(x_BHTE: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn the two halves of every head by the angles of its position."""
+    cos, sin = rotary
+    first, second = x_BHTE.float().chunk(2, dim=-1)
+    turned = (first * cos - second * sin, second * cos + first * sin)
+    return torch.cat(turned, dim=-1).to(x_BHTE.dtype)
+
+
+class Attention(nn.Module):
+    """Causal grouped-query attention."""
+
+    def __init__(self, config: OmniConfig, width: int) -> None:
+        super().__init__()
+        self.num_heads = config.num_attention_heads
+        self.num_kv_heads = config.num_key_value_heads
+        self.head_size = width // self.num_heads
+        kv_width = self.num_kv_heads * self.head_size
+        self.q_proj = nn.Linear(width, width, bias=False)
+        self.k_proj = nn.Linear(width, kv_width, bias=False)
+        self.v_proj = nn.Linear(width, kv_width, bias=False)
+        self.o_proj = nn.Linear(width, width, bias=False)
+        self.q_norm = RMSNorm(self.head_size, config.rms_norm_eps)
+        self.k_norm = RMSNorm(self.head_size, config.rms_norm_eps)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        cache: KVCache | None = None,
+        layer: int = 0,
+        capture: dict[int, Tensor] | None = None,
+    ) -> Tensor:
+        """Attend to this and earlier positions.
+
+        With `capture` the probabilities (B, H, T, S), in float32, are put there under
+        this layer's number; that path keeps them, so it is slower.
+        """
+        heads = (*x_BTD.shape[:2], -1, self.head_size)
+        q_BHTE = self.q_norm(self.q_proj(x_BTD).view(heads)).transpose(1, 2)
+        k_BKTE = self.k_norm(self.k_proj(x_BTD).view(heads)).transpose(1, 2)
+        v_BKTE = self.v_proj(x_BTD).view(heads).transpose(1, 2)
+        q_BHTE, k_BKTE = rotate(q_BHTE, rotary), rotate(k_BKTE, rotary)
+        if cache is not None:
+            k_BKTE, v_BKTE = cache.extend(layer, k_BKTE, v_BKTE)
+        if capture is not None:
+            out_BHTE, capture[layer] = self._explicit(q_BHTE, k_BKTE, v_BKTE)
+        else:
+            out_BHTE = self._fused(q_BHTE, k_BKTE, v_BKTE)
+        return self.o_proj(out_BHTE.transpose(1, 2).flatten(2))
+
+    def _fused(self, q_BHTE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor) -> Tensor:
+        num_new, num_all = q_BHTE.shape[2], k_BKSE.shape[2]
+        if num_new == 1:
+            # The queries of one group see the same keys: as rows of one product they
+            # need no copies of the cache.
+            grouped = q_BHTE.unflatten(1, (self.num_kv_heads, -1)).flatten(2, 3)
+            out = F.scaled_dot_product_attention(grouped, k_BKSE, v_BKSE)
+            return out.reshape(q_BHTE.shape)
+        k_BHSE, v_BHSE = self._repeat(k_BKSE), self._repeat(v_BKSE)
+        if num_new == num_all:
+            return F.scaled_dot_product_attention(
+                q_BHTE, k_BHSE, v_BHSE, is_causal=True
+            )
+        mask = self._causal_mask(num_new, num_all, q_BHTE.device)
+        return F.scaled_dot_product_attention(q_BHTE, k_BHSE, v_BHSE, attn_mask=mask)
+
+    def _explicit(
+        self, q_BHTE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        with torch.autocast(q_BHTE.device.type, enabled=False):
+            k_BHSE = self._repeat(k_BKSE).float()
+            scores = q_BHTE.float() @ k_BHSE.mT / math.sqrt(self.head_size)
+            mask = self._causal_mask(*scores.shape[-2:], scores.device)
+            probabilities = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
+        return probabilities.to(v_BKSE.dtype) @ self._repeat(v_BKSE), probabilities
+
+    def _repeat(self, x_BKSE: Tensor) -> Tensor:
+        return x_BKSE.repeat_interleave(self.num_heads // self.num_kv_heads, dim=1)
+
+    @staticmethod
+    def _causal_mask(num_new: int, num_all: int, device: torch.device) -> Tensor:
+        """True where a new position (row) may look (column)."""
+        mask = torch.ones(num_new, num_all, dtype=torch.bool, device=device)
+        return mask.tril(diagonal=num_all - num_new)
+
+
+class FeedForward(nn.Module):
+    """SwiGLU: down(silu(gate(x)) · up(x))."""
+
+    def __init__(self, width: int, intermediate_size: int) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(width, intermediate_size, bias=False)
+        self.up_proj = nn.Linear(width, intermediate_size, bias=False)
+        self.down_proj = nn.Linear(intermediate_size, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform every position by itself."""
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Experts(nn.Module):
+    """Feed-forwards of which a gate picks the best few for every position.
+
+    After a forward pass with gradients `balance_loss` holds X·Σ load·probability, which
+    is 1 where all experts are used evenly (Switch Transformer, arXiv 2101.03961, eq. 4).
+    """
+
+    def __init__(self, config: OmniConfig, width: int, intermediate_size: int) -> None:
+        super().__init__()
+        self.num_chosen = config.num_experts_per_token
+        self.gate = nn.Linear(width, config.num_experts, bias=False)
+        self.experts = nn.ModuleList(
+            FeedForward(width, intermediate_size) for _ in range(config.num_experts)
+        )
+        self.balance_loss: Tensor | None = None
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        """Transform every position by its chosen experts, weighted to sum to 1."""
+        x_ND = x_BTD.flatten(0, 1)
+        probabilities_NX = self.gate(x_ND).float().softmax(dim=-1)
+        weights, chosen = probabilities_NX.topk(self.num_chosen, dim=-1, sorted=False)
+        weights = weights / weights.sum(dim=-1, keepdim=True)
+        out_ND = torch.zeros_like(x_ND)
+        for index, expert in enumerate(self.experts):
+            position, slot = (chosen == index).nonzero(as_tuple=True)
+            # With gradients an idle expert still runs on no rows: every parameter then
+            # has a gradient, which data-parallel training waits for.
+            if position.numel() or torch.is_grad_enabled():
+                result = expert(x_ND[position]) * weights[position, slot, None]
+                out_ND = out_ND.index_add(0, position, result.to(out_ND.dtype))
+        if torch.is_grad_enabled():
+            self.balance_loss = self._balance(probabilities_NX, chosen)
+        return out_ND.view_as(x_BTD)
+
+    @staticmethod
+    def _balance(probabilities_NX: Tensor, chosen: Tensor) -> Tensor:
+        num_experts = probabilities_NX.shape[-1]
+        load = F.one_hot(chosen, num_experts).sum(dim=1).float().mean(dim=0)
+        return num_experts * (load * probabilities_NX.mean(dim=0)).sum()
+
+
+class Block(nn.Module):
+    """Attention, then feed-forward, each behind a norm and added to its input."""
+
+    def __init__(self, config: OmniConfig, width: int, intermediate_size: int) -> None:
+        super().__init__()
+        self.attention_norm = RMSNorm(width, config.rms_norm_eps)
+        self.attention = Attention(config, width)
+        self.feed_forward_norm = RMSNorm(width, config.rms_norm_eps)
+        self.feed_forward: FeedForward | Experts = (
+            Experts(config, width, intermediate_size)
+            if config.use_moe
+            else FeedForward(width, intermediate_size)
+        )
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        cache: KVCache | None = None,
+        layer: int = 0,
+        capture: dict[int, Tensor] | None = None,
+    ) -> Tensor:
+        """Transform (B, T, D); the other arguments are those of `Attention`."""
+        normalised = self.attention_norm(x_BTD)
+        x_BTD = x_BTD + self.attention(normalised, rotary, cache, layer, capture)
+        return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))
+
+
+def balance_loss(layers: nn.ModuleList) -> Tensor | None:
+    """Sum of the experts' balance losses of the last forward pass; None: no experts."""
+    losses = [
+        layer.feed_forward.balance_loss
+        for layer in layers
+        if isinstance(layer, Block) and isinstance(layer.feed_forward, Experts)
+    ]
+    present = [loss for loss in losses if loss is not None]
+    return torch.stack(present).sum() if present else None
