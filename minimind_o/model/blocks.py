@@ -158,7 +158,8 @@ class Attention(nn.Module):
         with torch.autocast(q_BHTE.device.type, enabled=False):
             k_BHSE = self._repeat(k_BKSE).float()
             scores = q_BHTE.float() @ k_BHSE.mT / math.sqrt(self.head_size)
-            mask = self._causal_mask(*scores.shape[-2:], scores.device)
+            num_new, num_all = scores.shape[-2:]
+            mask = self._causal_mask(num_new, num_all, scores.device)
             probabilities = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
         return probabilities.to(v_BKSE.dtype) @ self._repeat(v_BKSE), probabilities
 
@@ -189,8 +190,8 @@ class FeedForward(nn.Module):
 class Experts(nn.Module):
     """Feed-forwards of which a gate picks the best few for every position.
 
-    After a forward pass with gradients `balance_loss` holds X·Σ load·probability, which
-    is 1 where all experts are used evenly (Switch Transformer, arXiv 2101.03961, eq. 4).
+    After a forward pass with gradients `balance_loss` holds X·Σ load·probability,
+    which is 1 where all are used evenly (Switch Transformer, arXiv 2101.03961, eq. 4).
     """
 
     def __init__(self, config: OmniConfig, width: int, intermediate_size: int) -> None:

@@ -1,0 +1,75 @@
+"""Configs read back as written, and refuse what cannot be."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from minimind_o.config import OmniConfig
+from minimind_o.errors import UserError
+
+
+def test_load_reads_what_save_wrote(tmp_path: Path) -> None:
+    config = OmniConfig(hidden_size=256, talker_hidden_size=128, bridge_layer=2)
+    config.save(tmp_path)
+    assert OmniConfig.load(tmp_path) == config
+
+
+def test_released_fields_are_understood() -> None:
+    config = OmniConfig.from_dict(
+        {
+            "model_type": "minimind-o",
+            "architectures": ["MiniMindOmni"],
+            "image_token_len": 4,
+            "audio_vocab_size": 192,
+            "audio_pad_token": 129,
+            "audio_stop_token": 130,
+            "audio_spk_token": 131,
+        }
+    )
+    assert config.num_image_tokens == 4
+    assert config.audio_speaker_token == 131
+    assert config.num_codes == 128
+
+
+def test_intermediate_sizes_follow_the_widths() -> None:
+    config = OmniConfig(talker_hidden_size=256)
+    assert config.thinker_intermediate_size == 2432
+    assert config.talker_intermediate_size == 832
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"hidden_size": 100}, "hidden_size=100"),
+        ({"num_key_value_heads": 3}, "num_key_value_heads=3"),
+        ({"bridge_layer": 8}, "bridge_layer=8"),
+        ({"num_experts_per_token": 5}, "num_experts_per_token=5"),
+        ({"audio_stop_token": 2049}, "three different ids"),
+        ({"audio_stop_token": 7}, "three different ids"),
+    ],
+)
+def test_impossible_values_are_named(fields: dict, named: str) -> None:
+    with pytest.raises(UserError, match=named):
+        OmniConfig(**fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "one JSON object"),
+        (json.dumps({"hidden_sise": 64}), "hidden_sise"),
+        (json.dumps({"hidden_size": "64"}), "hidden_size as '64'"),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=named) as error:
+        OmniConfig.load(tmp_path)
+    assert "config.json" in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"config\.json"):
+        OmniConfig.load(tmp_path / "nowhere")
