@@ -96,7 +96,7 @@ class OmniModel(nn.Module):
                 at p + 1.
             audio_labels: (B, 8, T), likewise.
             capture_attention: Talker layers whose attention is wanted.
-            thinker_only: run the language model alone.
+            thinker_only: run the language model alone; (B, 1, T) ids are enough then.
 
         Raises:
             UserError: placeholders and encoder states differ in number (names the
