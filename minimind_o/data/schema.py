@@ -1,0 +1,198 @@
+"""The Parquet schema of spoken conversations: write it, read it, say what is wrong.
+
+Six columns, as released, and one of ours that released files lack:
+
+- ``conversations``: JSON list of ``{"role", "content"}`` turns;
+- ``question_audios``: encoded audio files (WAV, MP3, …) of the user's turns;
+- ``answer_audios``: one flat list of codes per spoken assistant turn, frame-major
+  (8 codes of frame 0, then of frame 1, …);
+- ``image_bytes``: one encoded picture, or a list of them;
+- ``ref_audios``: codes of the voice prompt, frame-major;
+- ``spk_emb``: the speaker vector;
+- ``answer_alignment``: for each frame of the last answer the index of the character of
+  the answer's text (without its thought) that is being spoken, -1 in silence.
+
+An empty list and a null both mean: none. Integers may have any width.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from minimind_o.data.row import Row, RowFormat, first_line, read_row
+from minimind_o.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+SCHEMA = pa.schema(
+    [
+        ("conversations", pa.string()),
+        ("question_audios", pa.list_(pa.binary())),
+        ("answer_audios", pa.list_(pa.list_(pa.int16()))),
+        ("image_bytes", pa.list_(pa.binary())),
+        ("ref_audios", pa.list_(pa.int16())),
+        ("spk_emb", pa.list_(pa.float32())),
+        ("answer_alignment", pa.list_(pa.int32())),
+    ]
+)
+"""What this project writes; `check_schema` accepts wider integers too."""
+
+REQUIRED = ("conversations", "answer_audios")
+"""Columns without which text-to-speech rows cannot be read."""
+
+BadRowPolicy = Literal["fatal", "skip"]
+
+
+@dataclass
+class BadRows:
+    """What to do about a bad row: stop, or report it and go on.
+
+    Every skipped row is logged as a warning and kept in `messages`.
+    """
+
+    policy: BadRowPolicy = "fatal"
+    messages: list[str] = field(default_factory=list)
+
+    def report(self, error: UserError) -> None:
+        """Raise `error` if bad rows are fatal, otherwise log and remember it."""
+        if self.policy == "fatal":
+            raise error
+        self.messages.append(str(error))
+        logger.warning("Skipped a bad row. %s", error)
+
+
+def read_rows(
+    path: str | Path,
+    row_format: RowFormat,
+    bad_rows: BadRows,
+    *,
+    required: Sequence[str] = REQUIRED,
+    check_audio: bool = True,
+) -> Iterator[Row]:
+    """Yield the valid rows of one file, a few hundred in memory at a time.
+
+    Args:
+        path: the Parquet file.
+        row_format: what codes and vectors must look like.
+        bad_rows: told of every row that is not valid.
+        required: columns that must be there.
+        check_audio: decode every audio file once to see that it is whole.
+
+    Raises:
+        UserError: for a bad file; for a bad row where `bad_rows` says so.
+    """
+    file = _open(path)
+    name = str(path)
+    check_schema(file.schema_arrow, name, required=required)
+    columns = [column for column in SCHEMA.names if column in file.schema_arrow.names]
+    index = 0
+    try:
+        for batch in file.iter_batches(batch_size=256, columns=columns):
+            arrays = {column: _bytes_for_text(batch[column]) for column in columns}
+            for offset in range(batch.num_rows):
+                scalars = {column: array[offset] for column, array in arrays.items()}
+                try:
+                    yield read_row(name, index, scalars, row_format, check_audio)
+                except UserError as error:
+                    bad_rows.report(error)
+                index += 1
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(
+            f"{name} cannot be read beyond row {index}; it must be a whole Parquet "
+            f"file ({first_line(error)})."
+        ) from error
+
+
+def validate(path: str | Path, row_format: RowFormat) -> list[str]:
+    """One sentence for every bad row of a file; empty if all are good.
+
+    Raises:
+        UserError: if the file or its columns are wrong.
+    """
+    bad_rows = BadRows("skip")
+    for _ in read_rows(path, row_format, bad_rows):
+        pass
+    return bad_rows.messages
+
+
+def check_schema(
+    schema: pa.Schema, name: str, *, required: Sequence[str] = REQUIRED
+) -> None:
+    """Check names and types of the columns; unknown ones are logged and ignored.
+
+    Raises:
+        UserError: naming the file and the column.
+    """
+    for column in required:
+        if column not in schema.names:
+            raise UserError(
+                f"{name} has no column {column!r}; its type would be "
+                f"{SCHEMA.field(column).type}."
+            )
+    for column in schema.names:
+        kind = schema.field(column).type
+        if column not in _ACCEPTED:
+            logger.warning("%s: the unknown column %r is ignored.", name, column)
+        elif not (_ACCEPTED[column](kind) or pa.types.is_null(kind)):
+            raise UserError(
+                f"{name} has the column {column!r} of type "
+                f"{kind}; it must be {SCHEMA.field(column).type}."
+            )
+
+
+def _open(path: str | Path) -> pq.ParquetFile:
+    if not Path(path).is_file():
+        raise UserError(f"{path} is missing; it must be a Parquet file.")
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(
+            f"{path} is not a whole Parquet file ({first_line(error)})."
+        ) from error
+
+
+def _bytes_for_text(array: pa.Array) -> pa.Array:
+    # Arrow decodes text on access, and its error names neither file nor row.
+    return array.cast(pa.binary()) if _is_text(array.type) else array
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _is_list_of(
+    accepts: Callable[[pa.DataType], bool],
+) -> Callable[[pa.DataType], bool]:
+    def check(kind: pa.DataType) -> bool:
+        is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        # A column that was empty everywhere is written as a list of nulls.
+        return is_list and (
+            accepts(kind.value_type) or pa.types.is_null(kind.value_type)
+        )
+
+    return check
+
+
+_is_integers = _is_list_of(pa.types.is_integer)
+_is_binaries = _is_list_of(_is_binary)
+
+_ACCEPTED: dict[str, Callable[[pa.DataType], bool]] = {
+    "conversations": lambda kind: _is_text(kind) or _is_binary(kind),
+    "question_audios": _is_binaries,
+    "answer_audios": _is_list_of(_is_integers),
+    "image_bytes": lambda kind: _is_binary(kind) or _is_binaries(kind),
+    "ref_audios": _is_integers,
+    "spk_emb": _is_list_of(pa.types.is_floating),
+    "answer_alignment": _is_integers,
+}
