@@ -63,7 +63,7 @@ class Bar:
 BARS: tuple[Bar, ...] = (
     Bar(
         name="codec_wer_gap",
-        what="transcriber's WER on codec-resynthesised test speech minus on the original",
+        what="transcriber's WER on codec-resynthesised speech minus on the original",
         unit="",
         sign="<=",
         limit=0.02,
@@ -84,7 +84,7 @@ BARS: tuple[Bar, ...] = (
     ),
     Bar(
         name="consistency_cer_t2a_seen",
-        what="CER between text and speech of the answers to unseen phrasings, seen voices",
+        what="CER between text and speech of answers to unseen phrasings, seen voices",
         unit="",
         sign="<=",
         limit=0.05,
@@ -119,7 +119,7 @@ BARS: tuple[Bar, ...] = (
     ),
     Bar(
         name="minutes_to_cer10",
-        what="training from the language model to a consistency CER of 0.10, 2 CPU cores",
+        what="training until a consistency CER of 0.10 on answers, 2 CPU cores",
         unit="min",
         sign="<=",
         limit=30,

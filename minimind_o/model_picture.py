@@ -21,6 +21,9 @@ THINKER = ("#dbe8f8", "#3f78b5")
 BRIDGED = ("#a9c8ec", "#3f78b5")
 TALKER = ("#fde4cf", "#d9822b")
 CODEC = ("#ece2f6", "#8659b3")
+MODEL_PICTURE = (
+    Path(__file__).resolve().parent.parent / "data" / "figures" / "model.svg"
+)
 CODEBOOK_COLOURS = (
     "#7b3f9d",
     "#8a56ab",
@@ -74,7 +77,7 @@ class _Sheet:
 
     def arrow(self, *points: tuple[float, float], **look: Any) -> None:
         """A line through `points` with its head at the last one."""
-        style = {"color": INK, "linewidth": 1.3} | look
+        style: dict[str, Any] = {"color": INK, "linewidth": 1.3} | look
         if len(points) > 2:
             xs, ys = zip(*points[:-1], strict=True)
             self.axes.plot(xs, ys, solid_capstyle="round", zorder=1, **style)

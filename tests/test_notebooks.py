@@ -103,7 +103,8 @@ def absolute_paths(notebook: Notebook, name: str) -> Iterator[str]:
         for text in texts:
             found = ABSOLUTE_PATH.search(text)
             if found:
-                yield f"cell {place} holds an absolute path: {text[found.start() :][:40]}"
+                path = text[found.start() :][:40]
+                yield f"cell {place} holds an absolute path: {path}"
 
 
 def warnings_and_errors(notebook: Notebook, name: str) -> Iterator[str]:

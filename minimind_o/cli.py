@@ -1,0 +1,208 @@
+"""`minimind-o …`: the course from the command line.
+
+Heavy modules are imported by the command that needs them, so that `--help` and a
+mistyped argument answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from minimind_o import __version__
+from minimind_o.assets import ENVIRONMENT_VARIABLE, FILES, Assets
+from minimind_o.errors import UserError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code.
+
+    0: done. 2: something the user can mend, told in one sentence. 130: interrupted.
+    """
+    parser = build_parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if rest and not arguments.passes_rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.rest = rest
+    try:
+        arguments.run(arguments)
+    except UserError as error:
+        print(f"minimind-o: {' '.join(str(error).split())}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("minimind-o: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The arguments of every command."""
+    parser = argparse.ArgumentParser(
+        prog="minimind-o", description="Build, train, hear and measure MiniMind-O."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.set_defaults(passes_rest=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    say = commands.add_parser("say", help="answer a question aloud into a WAV file")
+    say.add_argument("question", help='such as "What is three plus four?"')
+    say.add_argument("--out", type=Path, default=Path("answer.wav"), metavar="FILE.wav")
+    _add_speaking_options(say, voice="ada")
+    say.set_defaults(run=_say)
+
+    demo = commands.add_parser("demo", help="ask several questions, hear and judge")
+    demo.add_argument("questions", nargs="*", help="your own questions instead")
+    demo.add_argument("--out", type=Path, default=Path("demo_output"), metavar="FOLDER")
+    _add_speaking_options(demo, voice=None)
+    demo.set_defaults(run=_demo)
+
+    voices = commands.add_parser("voices", help="list the voices of the assets")
+    _add_assets_option(voices)
+    voices.set_defaults(run=_voices)
+
+    _add_figures(commands)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure the model's speech (see evaluate --help)",
+        add_help=False,
+    )
+    evaluate.set_defaults(run=_evaluate, passes_rest=True)
+
+    nano = commands.add_parser("nano", help="make the nano assets from nothing")
+    nano.add_argument("asset", choices=[*FILES, "all"], nargs="?", default="all")
+    nano.set_defaults(run=_nano, passes_rest=True)
+
+    data = commands.add_parser("data", help="look after Parquet files")
+    data_commands = data.add_subparsers(required=True, metavar="COMMAND")
+    check = data_commands.add_parser("check", help="check every row of Parquet files")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE.parquet")
+    check.add_argument("--num-codes", type=int, default=2048, help="codes per codebook")
+    check.set_defaults(run=_data_check)
+    return parser
+
+
+def _add_assets_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--assets",
+        metavar="FOLDER",
+        help=f"the assets' folder (default: ${ENVIRONMENT_VARIABLE} or data/nano)",
+    )
+
+
+def _add_speaking_options(parser: argparse.ArgumentParser, voice: str | None) -> None:
+    several = "" if voice else " (default: each in turn)"
+    parser.add_argument("--voice", default=voice, help="a voice's name" + several)
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same answer")
+    parser.add_argument(
+        "--temperature", type=float, metavar="T", help="of the words; 0 is greedy"
+    )
+    parser.add_argument(
+        "--audio-temperature", type=float, metavar="T", help="of the sound; 0 is greedy"
+    )
+    _add_assets_option(parser)
+
+
+def _add_figures(commands: argparse._SubParsersAction) -> None:
+    figures = commands.add_parser("figures", help="print the measured figures")
+    figures.add_argument(
+        "--write-readme", action="store_true", help="refresh the README"
+    )
+    figures.set_defaults(run=_figures)
+    actions = figures.add_subparsers(metavar="ACTION")
+    record = actions.add_parser("record", help="write a figure measured by hand")
+    record.add_argument("name")
+    record.add_argument("figure", type=float)
+    record.add_argument("--command", required=True, help="what measures it again")
+    record.add_argument("--note", default="", help="how it was measured")
+    record.set_defaults(run=_record_figure)
+    draw = actions.add_parser("draw", help="draw the model into data/figures/model.svg")
+    draw.set_defaults(run=_draw_model)
+
+
+def _say(arguments: argparse.Namespace) -> None:
+    from minimind_o.demo import Speaking, say
+
+    say(
+        arguments.question,
+        arguments.out,
+        Speaking.from_arguments(arguments),
+        Assets.find(arguments.assets),
+    )
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from minimind_o.demo import QUESTIONS, Speaking, demo
+
+    demo(
+        arguments.questions or QUESTIONS,
+        arguments.out,
+        Speaking.from_arguments(arguments),
+        Assets.find(arguments.assets),
+    )
+
+
+def _voices(arguments: argparse.Namespace) -> None:
+    from minimind_o.generation.voices import list_voices, load_voice
+
+    folder = Assets.find(arguments.assets).voices
+    for name in list_voices(folder):
+        print(f"{name:<10} {load_voice(folder, name).seconds:.1f} s of reference")
+
+
+def _figures(arguments: argparse.Namespace) -> None:
+    from minimind_o import figures
+
+    print(figures.report())
+    if arguments.write_readme and figures.write_readme():
+        print(f"\nThe table in {figures.README_FILE.name} was refreshed.")
+
+
+def _record_figure(arguments: argparse.Namespace) -> None:
+    from minimind_o import figures
+
+    figures.record(
+        arguments.name,
+        arguments.figure,
+        command=arguments.command,
+        note=arguments.note,
+    )
+
+
+def _draw_model(arguments: argparse.Namespace) -> None:
+    from minimind_o.config import OmniConfig
+    from minimind_o.model_picture import MODEL_PICTURE, write_model_picture
+
+    write_model_picture(OmniConfig(), MODEL_PICTURE)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from minimind_o.evaluation.run import main as evaluate
+
+    evaluate(arguments.rest)
+
+
+def _nano(arguments: argparse.Namespace) -> None:
+    assets = [*FILES] if arguments.asset == "all" else [arguments.asset]
+    for asset in assets:
+        importlib.import_module(f"minimind_o.nano.{asset}").main(arguments.rest)
+
+
+def _data_check(arguments: argparse.Namespace) -> None:
+    from minimind_o.data.row import RowFormat
+    from minimind_o.data.schema import validate
+
+    row_format = RowFormat(num_codes=arguments.num_codes)
+    num_bad = 0
+    for file in arguments.files:
+        bad_rows = validate(file, row_format)
+        print("\n".join([*bad_rows, f"{file}: {len(bad_rows)} bad rows"]))
+        num_bad += len(bad_rows)
+    if num_bad:
+        raise UserError(f"{num_bad} bad rows, each named above")

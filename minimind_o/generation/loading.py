@@ -1,0 +1,28 @@
+"""From a tree of assets to an engine that answers."""
+
+from __future__ import annotations
+
+from minimind_o.assets import Assets
+from minimind_o.errors import UserError
+from minimind_o.frozen.mimi import load_mimi
+from minimind_o.generation.engine import Engine
+from minimind_o.model import OmniModel
+from minimind_o.tokenizer import load as load_tokenizer
+
+
+def load_engine(assets: Assets, device: str = "cpu") -> Engine:
+    """The assets' model with its tokenizer and codec.
+
+    Raises:
+        UserError: an asset is missing or damaged, or model and codec do not belong
+            together.
+    """
+    model = OmniModel.load(assets.omni).to(device)
+    mimi = load_mimi(assets.mimi, device)
+    if mimi.num_codes != model.config.num_codes:
+        raise UserError(
+            f"the model in {assets.omni} writes codes of {model.config.num_codes} "
+            f"entries, the codec in {assets.mimi} reads {mimi.num_codes}: they must "
+            "come from one tree of assets"
+        )
+    return Engine(model, load_tokenizer(assets.tokenizer), mimi)

@@ -1,0 +1,170 @@
+"""The command line: one sentence and exit code 2 for what a user can mend."""
+
+import importlib.util
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from minimind_o import cli, figures
+from minimind_o.assets import FILES, NANO_ROOT
+from minimind_o.errors import UserError
+
+
+def one_sentence(capsys) -> str:
+    """What the command complained, checked to be one line without a traceback."""
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("minimind-o: ")
+    assert complaint.count("\n") == 1
+    assert "Traceback" not in complaint
+    return complaint
+
+
+def say(*arguments: str) -> list[str]:
+    return ["say", *arguments, "--assets", str(NANO_ROOT)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (say("", "--out", "a.wav"), "empty"),
+        (say("   ", "--out", "a.wav"), "empty"),
+        (say("again " * 5000, "--out", "a.wav"), "context"),
+        (say("What?", "--voice", "nobody", "--out", "a.wav"), "known voices: ada"),
+        (say("What?", "--out", "a.mp3"), "must end in .wav"),
+        (say("What?", "--out", "no/where/a.wav"), "does not exist"),
+        (say("What?", "--temperature", "-1", "--out", "a.wav"), "temperature"),
+        (["demo", "--voice", "nobody"], "known voices: ada"),
+        (["voices", "--assets", "nowhere"], "nowhere does not exist"),
+        (["data", "check", "nowhere.parquet"], "nowhere.parquet"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
+)
+def test_bad_input_is_told_in_one_sentence(
+    arguments, complaint, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    assert complaint in one_sentence(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("asset", ["tokenizer", "mimi", "omni", "voices"])
+def test_a_missing_asset_is_named(asset, tmp_path, capsys):
+    root = tmp_path / "assets"
+    root.mkdir()
+    for name in FILES:
+        if name != asset:
+            (root / name).symlink_to(NANO_ROOT / name)
+    command = ["say", "What?", "--assets", str(root), "--out", str(tmp_path / "a.wav")]
+    assert cli.main(command) == 2
+    complaint = one_sentence(capsys)
+    assert str(root / asset) in complaint
+    assert f"minimind-o nano {asset}" in complaint
+
+
+def test_truncated_weights_are_named(tmp_path, capsys):
+    for name in FILES:
+        if name != "omni":
+            (tmp_path / name).symlink_to(NANO_ROOT / name)
+    (tmp_path / "omni").mkdir()
+    for name in FILES["omni"]:
+        content = (NANO_ROOT / "omni" / name).read_bytes()
+        (tmp_path / "omni" / name).write_bytes(content[: len(content) // 2])
+    (tmp_path / "omni" / "config.json").write_bytes(
+        (NANO_ROOT / "omni" / "config.json").read_bytes()
+    )
+    assert cli.main(["say", "What?", "--assets", str(tmp_path)]) == 2
+    assert "model.safetensors is truncated" in one_sentence(capsys)
+
+
+def test_no_traceback_from_the_shell_either(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-m", "minimind_o", "voices", "--assets", "nowhere"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 2
+    assert ran.stderr.count("\n") == 1
+
+
+def test_an_interrupt_is_no_error(capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figures, "report", interrupted)
+    assert cli.main(["figures"]) == 130
+    assert capsys.readouterr().err == "minimind-o: interrupted\n"
+
+
+def test_a_bug_is_not_dressed_up_as_the_user_s_mistake(monkeypatch):
+    def broken(*_):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(figures, "report", broken)
+    with pytest.raises(ValueError, match="a bug"):
+        cli.main(["figures"])
+
+
+def test_a_complaint_over_several_lines_becomes_one(capsys, monkeypatch):
+    def complain(*_):
+        raise UserError("two\n  lines")
+
+    monkeypatch.setattr(figures, "report", complain)
+    assert cli.main(["figures"]) == 2
+    assert one_sentence(capsys) == "minimind-o: two lines\n"
+
+
+@pytest.mark.parametrize("arguments", [["dance"], [], ["voices", "--loud"], ["say"]])
+def test_mistyped_arguments_exit_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(arguments)
+    assert left.value.code == 2
+    assert "usage: minimind-o" in capsys.readouterr().err
+
+
+def test_voices_are_listed(capsys):
+    assert cli.main(["voices"]) == 0
+    shown = capsys.readouterr().out
+    for name in ("ada", "ben", "clara", "dan", "eva"):
+        assert name in shown
+
+
+def test_figures_prints_every_bar(capsys):
+    assert cli.main(["figures"]) == 0
+    shown = capsys.readouterr().out
+    for bar in figures.BARS:
+        assert bar.name in shown
+
+
+def test_options_of_evaluate_and_nano_are_passed_on(monkeypatch):
+    from minimind_o.evaluation import run
+
+    passed = []
+    monkeypatch.setattr(run, "main", passed.append)
+    assert cli.main(["evaluate", "--num", "3", "--record"]) == 0
+    assert passed == [["--num", "3", "--record"]]
+
+
+@pytest.mark.parametrize("asset", FILES)
+def test_every_asset_can_be_made_from_the_command_line(asset):
+    assert importlib.util.find_spec(f"minimind_o.nano.{asset}")
+
+
+def test_data_check_counts_the_bad_rows(tmp_path, capsys):
+    file = tmp_path / "rows.parquet"
+    talk = '[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]'
+    table = {
+        "conversations": [talk, "not json", talk],
+        "answer_audios": pa.array([[[1] * 8], [[1] * 8], [[1] * 7]]),
+    }
+    pq.write_table(pa.table(table), file)
+    assert cli.main(["data", "check", str(file)]) == 2
+    output = capsys.readouterr()
+    assert f"{file}: 2 bad rows" in output.out
+    assert "row 1" in output.out
+    assert "row 2" in output.out
+    assert output.err == "minimind-o: 2 bad rows, each named above\n"
