@@ -7,13 +7,12 @@ mistyped argument answer at once.
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from minimind_o import __version__
-from minimind_o.assets import ENVIRONMENT_VARIABLE, FILES, Assets
+from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
 from minimind_o.errors import UserError
 
 USER_ERROR = 2
@@ -75,8 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     evaluate.set_defaults(run=_evaluate, passes_rest=True)
 
-    nano = commands.add_parser("nano", help="make the nano assets from nothing")
-    nano.add_argument("asset", choices=[*FILES, "all"], nargs="?", default="all")
+    nano = commands.add_parser(
+        "nano", help="make the nano assets from nothing", add_help=False
+    )
     nano.set_defaults(run=_nano, passes_rest=True)
 
     data = commands.add_parser("data", help="look after Parquet files")
@@ -189,9 +189,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _nano(arguments: argparse.Namespace) -> None:
-    assets = [*FILES] if arguments.asset == "all" else [arguments.asset]
-    for asset in assets:
-        importlib.import_module(f"minimind_o.nano.{asset}").main(arguments.rest)
+    from minimind_o.nano.command import main as nano
+
+    nano(arguments.rest)
 
 
 def _data_check(arguments: argparse.Namespace) -> None:

@@ -1,6 +1,5 @@
 """The command line: one sentence and exit code 2 for what a user can mend."""
 
-import importlib.util
 import subprocess
 import sys
 
@@ -11,6 +10,8 @@ import pytest
 from minimind_o import cli, figures
 from minimind_o.assets import FILES, NANO_ROOT
 from minimind_o.errors import UserError
+from minimind_o.evaluation import run
+from minimind_o.nano import command
 
 
 def one_sentence(capsys) -> str:
@@ -140,18 +141,13 @@ def test_figures_prints_every_bar(capsys):
         assert bar.name in shown
 
 
-def test_options_of_evaluate_and_nano_are_passed_on(monkeypatch):
-    from minimind_o.evaluation import run
-
+@pytest.mark.parametrize("module", [run, command], ids=["evaluate", "nano"])
+def test_arguments_of_evaluate_and_nano_are_passed_on(module, monkeypatch):
     passed = []
-    monkeypatch.setattr(run, "main", passed.append)
-    assert cli.main(["evaluate", "--num", "3", "--record"]) == 0
-    assert passed == [["--num", "3", "--record"]]
-
-
-@pytest.mark.parametrize("asset", FILES)
-def test_every_asset_can_be_made_from_the_command_line(asset):
-    assert importlib.util.find_spec(f"minimind_o.nano.{asset}")
+    monkeypatch.setattr(module, "main", passed.append)
+    name = "evaluate" if module is run else "nano"
+    assert cli.main([name, "mimi", "--num", "3", "--help"]) == 0
+    assert passed == [["mimi", "--num", "3", "--help"]]
 
 
 def test_data_check_counts_the_bad_rows(tmp_path, capsys):

@@ -1,0 +1,177 @@
+"""`minimind-o nano …`: make one nano asset, or all in order, each with its card."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minimind_o.assets import FILES, NANO_ROOT, Assets
+from minimind_o.errors import UserError
+from minimind_o.nano.card import write_card
+
+Metrics = dict[str, Any]
+TITLES = {
+    "tokenizer": "Byte-pair tokenizer of the nano world",
+    "mimi": "Nano Mimi, the speech codec",
+    "sensevoice": "Nano SenseVoice, speech encoder and transcriber",
+    "voices": "Voice prompts of the twelve voices",
+    "sft_t2a": "Questions and spoken answers",
+    "llm": "Nano MiniMind, the language model",
+    "omni": "The trained nano model",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NanoRun:
+    """Where an asset is made, and from which seed."""
+
+    assets: Assets
+    """The tree that it goes into and that holds what it needs."""
+    work: Path
+    """Its own folder for checkpoints, which a later run resumes from."""
+    seed: int
+
+    def out(self, name: str) -> Path:
+        """The folder of an asset that is being written."""
+        return self.assets.path(name)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Make the assets that `argv` names.
+
+    Raises:
+        UserError: an asset is missing that must be made first.
+    """
+    arguments = build_parser().parse_args(argv)
+    arguments.assets.mkdir(parents=True, exist_ok=True)
+    every = arguments.asset == "all"
+    for name in MAKERS if every else [arguments.asset]:
+        work = arguments.work / name
+        done = work / "done"
+        if arguments.fresh:
+            shutil.rmtree(work, ignore_errors=True)
+        if every and done.exists():
+            print(f"{name}: made before; --fresh makes it again")
+            continue
+        run = NanoRun(assets=Assets(arguments.assets), work=work, seed=arguments.seed)
+        print(f"{name}: {TITLES[name]}")
+        make(name, run)
+        done.touch()
+
+
+def make(name: str, run: NanoRun) -> Metrics:
+    """Make one asset, check that it is whole, and write its card."""
+    run.work.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    metrics = MAKERS[name](run)
+    minutes = metrics.pop("minutes", (time.monotonic() - started) / 60)
+    write_card(
+        run.assets.checked(name),
+        title=TITLES[name],
+        command=f"minimind-o nano {name} --seed {run.seed}",
+        seed=run.seed,
+        minutes=minutes,
+        metrics=metrics,
+    )
+    return metrics
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The arguments of `minimind-o nano`."""
+    parser = argparse.ArgumentParser(
+        prog="minimind-o nano",
+        description="Make the nano assets from nothing. An interrupted run resumes.",
+    )
+    parser.add_argument("asset", choices=[*FILES, "all"], nargs="?", default="all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--assets", type=Path, default=NANO_ROOT, metavar="FOLDER")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path("runs/nano"),
+        metavar="FOLDER",
+        help="for checkpoints (default: runs/nano)",
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="forget checkpoints, start from nothing"
+    )
+    return parser
+
+
+# Each maker imports its own module: torch and funasr take seconds to load.
+
+
+def _tokenizer(run: NanoRun) -> Metrics:
+    from minimind_o.nano.llm import train_tokenizer
+
+    return {"entries": train_tokenizer(run.out("tokenizer"))}
+
+
+def _mimi(run: NanoRun) -> Metrics:
+    from minimind_o.nano.mimi import MimiRecipe, train_mimi
+
+    return dict(train_mimi(MimiRecipe(seed=run.seed), run.work, run.out("mimi")))
+
+
+def _sensevoice(run: NanoRun) -> Metrics:
+    from minimind_o.nano.sensevoice import (
+        SenseVoiceRecipe,
+        train_sensevoice,
+        transcriber_errors,
+    )
+
+    mimi, out = run.assets.mimi, run.out("sensevoice")
+    trained = train_sensevoice(SenseVoiceRecipe(seed=run.seed), mimi, out)
+    return dict(trained) | transcriber_errors(out, mimi)
+
+
+def _voices(run: NanoRun) -> Metrics:
+    from minimind_o.data.speech import VOICES
+    from minimind_o.frozen.mimi import load_mimi
+    from minimind_o.generation.voices import Voice, save_voice
+    from minimind_o.nano.t2a import reference_codes
+
+    mimi = load_mimi(run.assets.mimi)
+    for name in VOICES:
+        codes_QT = reference_codes(mimi, name)[0].astype("int64")
+        save_voice(run.out("voices"), Voice(name=name, codes_QT=codes_QT))
+    return {"voices": len(VOICES), "frames": codes_QT.shape[1]}
+
+
+def _sft_t2a(run: NanoRun) -> Metrics:
+    from minimind_o.frozen.mimi import load_mimi
+    from minimind_o.nano.t2a import build_t2a
+
+    mimi = load_mimi(run.assets.mimi)
+    return dict(
+        build_t2a(mimi, run.out("sft_t2a"), seed=run.seed, full=run.work / "full")
+    )
+
+
+def _llm(run: NanoRun) -> Metrics:
+    from dataclasses import replace
+
+    from minimind_o.nano.llm import LLM_RECIPE, pretrain_llm
+
+    recipe = replace(LLM_RECIPE, seed=run.seed)
+    return dict(pretrain_llm(recipe, run.assets.tokenizer, run.work, run.out("llm")))
+
+
+def _omni(run: NanoRun) -> Metrics:
+    raise UserError("the recipe of the nano model is not in minimind_o.nano yet")
+
+
+MAKERS: dict[str, Callable[[NanoRun], Metrics]] = {
+    "tokenizer": _tokenizer,
+    "mimi": _mimi,
+    "sensevoice": _sensevoice,
+    "voices": _voices,
+    "sft_t2a": _sft_t2a,
+    "llm": _llm,
+    "omni": _omni,
+}
