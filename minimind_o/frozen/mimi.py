@@ -1,0 +1,186 @@
+"""Mimi, the speech codec: 24 kHz waves to 12.5 frames of 8 codes a second, and back.
+
+The class is moshi's `MimiModel`; a directory holds its configuration (`config.json`, the
+dictionary `moshi.models.loaders.get_mimi` takes) and its weights (`model.safetensors`).
+
+Shapes: B batch, Q codebook, T frame, N sample.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from moshi.models import loaders
+from moshi.models.compression import MimiModel
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from minimind_o.errors import UserError
+
+NANO_MIMI: dict[str, Any] = {
+    "sample_rate": 24_000,
+    "channels": 1,
+    "frame_rate": 12.5,
+    "seanet": {
+        "channels": 1,
+        "dimension": 128,
+        "causal": True,
+        "n_filters": 16,
+        "n_residual_layers": 1,
+        "activation": "ELU",
+        "compress": 2,
+        "dilation_base": 2,
+        "disable_norm_outer_blocks": 0,
+        "kernel_size": 7,
+        "residual_kernel_size": 3,
+        "last_kernel_size": 3,
+        "norm": "none",
+        "pad_mode": "constant",
+        "ratios": [8, 6, 5, 4],
+        "true_skip": True,
+    },
+    "quantizer": {
+        "dimension": 64,
+        "n_q": 8,
+        "bins": 512,
+        "input_dimension": 128,
+        "output_dimension": 128,
+    },
+    "transformer": {
+        "d_model": 128,
+        "num_heads": 4,
+        "num_layers": 2,
+        "causal": True,
+        "layer_scale": 0.1,
+        "context": 250,
+        "conv_layout": True,
+        "max_period": 10_000,
+        "gating": "none",
+        "norm": "layer_norm",
+        "positional_embedding": "rope",
+        "dim_feedforward": 512,
+        "input_dimension": 128,
+        "output_dimensions": [128],
+    },
+}
+
+
+class Mimi:
+    """A loaded codec. One object serves whole recordings and one stream at a time."""
+
+    def __init__(self, model: MimiModel, config: dict[str, Any]) -> None:
+        self.model = model
+        self.config = config
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second."""
+        return int(self.model.sample_rate)
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return float(self.model.frame_rate)
+
+    @property
+    def frame_size(self) -> int:
+        """Samples per frame."""
+        return int(self.model.frame_size)
+
+    @property
+    def num_codebooks(self) -> int:
+        """Codebooks in use."""
+        return int(self.model.num_codebooks)
+
+    @property
+    def num_codes(self) -> int:
+        """Entries per codebook."""
+        return int(self.model.cardinality)
+
+    @torch.no_grad()
+    def encode(self, wave_BN: Tensor) -> Tensor:
+        """Codes of whole recordings: (B, N) float at 24 kHz to (B, Q, T) int64."""
+        codes: Tensor = self.model.encode(wave_BN[:, None].float())
+        return codes
+
+    @torch.no_grad()
+    def decode(self, codes_BQT: Tensor) -> Tensor:
+        """Waves of whole code arrays: (B, Q, T) int64 to (B, T · frame_size) float.
+
+        Raises:
+            UserError: a code outside the codebook.
+        """
+        self._check(codes_BQT)
+        wave: Tensor = self.model.decode(codes_BQT)
+        return wave[:, 0]
+
+    @contextmanager
+    def streaming(self, batch_size: int = 1) -> Iterator["Mimi"]:
+        """Open the codec's own streaming state; inside, call `step` frame by frame."""
+        with self.model.streaming(batch_size):
+            yield self
+
+    @torch.no_grad()
+    def step(self, codes_BQT: Tensor) -> Tensor:
+        """Decode the next frame or frames of a stream: (B, Q, T) to (B, T · frame_size).
+
+        Sample for sample what `decode` gives for all codes at once.
+        """
+        self._check(codes_BQT)
+        wave: Tensor = self.model.decode(codes_BQT)
+        return wave[:, 0]
+
+    def _check(self, codes_BQT: Tensor) -> None:
+        if codes_BQT.numel() == 0:
+            return
+        low, high = int(codes_BQT.min()), int(codes_BQT.max())
+        if low < 0 or high >= self.num_codes:
+            raise UserError(
+                f"audio codes must lie in 0…{self.num_codes - 1}, "
+                f"but these run from {low} to {high}."
+            )
+
+
+def load_mimi(directory: Path | str, device: torch.device | str = "cpu") -> Mimi:
+    """Load a codec directory.
+
+    Raises:
+        UserError: a missing, truncated or mismatching file, named.
+    """
+    directory = Path(directory)
+    config_path, weights_path = directory / "config.json", directory / "model.safetensors"
+    for path in (config_path, weights_path):
+        if not path.is_file():
+            raise UserError(f"the codec file {path} is missing: run `minimind-o nano mimi`.")
+    try:
+        config = json.loads(config_path.read_text())
+        model = loaders.get_mimi(None, config, device, config["quantizer"]["n_q"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{config_path} is not a Mimi configuration: {error}.") from None
+    try:
+        state = {k: v.float() for k, v in load_file(weights_path).items()}
+        model.load_state_dict(state)
+    except Exception as error:
+        first = str(error).splitlines()[0]
+        raise UserError(f"{weights_path} cannot be read as Mimi weights: {first}") from None
+    return Mimi(model.to(device).eval(), config)
+
+
+def save_mimi(
+    model: MimiModel,
+    config: dict[str, Any],
+    directory: Path | str,
+    dtype: torch.dtype = torch.float16,
+) -> None:
+    """Write a codec directory; the codebooks stay in fp32, since codes hang on them."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: value.contiguous().to(torch.float32 if "quantizer" in name else dtype)
+        for name, value in model.state_dict().items()
+    }
+    save_file(state, directory / "model.safetensors")
+    (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")

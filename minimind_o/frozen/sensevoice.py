@@ -1,0 +1,128 @@
+"""SenseVoice, the speech encoder, and its CTC head, the offline transcriber.
+
+A directory is in funasr's own format (`config.yaml`, `configuration.json`, `model.pt`,
+`am.mvn`, a sentencepiece model) and is loaded by `funasr.AutoModel`: the nano directory
+and the released SenseVoice-Small directory pass through the same lines.
+
+Shapes: B batch, N sample, L encoder state (one per 60 ms), D width.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+import torch
+from torch import Tensor
+
+from minimind_o.errors import UserError
+
+NUM_QUERIES = 4  # language, event, emotion, text normalisation: before the speech
+REQUIRED_FILES = ("config.yaml", "configuration.json", "model.pt", "am.mvn")
+
+
+class SenseVoice:
+    """A loaded recogniser: encoder states for the projector, text for the evaluation."""
+
+    def __init__(self, model: Any, frontend: Any, tokenizer: Any) -> None:
+        self.model = model
+        self.frontend = frontend
+        self.tokenizer = tokenizer
+
+    @property
+    def output_size(self) -> int:
+        """Width of the encoder states."""
+        return int(self.model.encoder_output_size)
+
+    def features(
+        self, waves: Sequence[np.ndarray], sample_rate: int
+    ) -> tuple[Tensor, Tensor]:
+        """Stacked log-mel features (B, L, 560) and lengths of waves of any rate.
+
+        Waves are float in [-1, 1], (N,) or (N, channels).
+
+        Raises:
+            UserError: a wave without samples.
+        """
+        rate = self.frontend.fs
+        tensors = []
+        for index, wave in enumerate(waves):
+            mono = np.asarray(wave, np.float32)
+            mono = mono.mean(axis=1) if mono.ndim == 2 else mono
+            if len(mono) == 0:
+                raise UserError(f"wave {index} has no samples: nothing to recognise.")
+            if sample_rate != rate:
+                mono = soxr.resample(mono, sample_rate, rate)
+            shortest = rate * self.frontend.frame_length // 1000
+            tensors.append(torch.from_numpy(np.pad(mono, (0, max(0, shortest - len(mono))))))
+        lengths = torch.tensor([len(t) for t in tensors])
+        batch = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
+        features, feature_lengths = self.frontend(batch, lengths)
+        return features, feature_lengths
+
+    def run_encoder(self, features_BLF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+        """States of the four queries and of the speech, (B, 4 + L, D), and lengths."""
+        queries = torch.tensor([0, 1, 2, 15], device=features_BLF.device)
+        prefix = self.model.embed(queries).expand(len(features_BLF), -1, -1)
+        states, lengths = self.model.encoder(
+            torch.cat([prefix, features_BLF], dim=1), lengths_B + NUM_QUERIES
+        )
+        return states, lengths
+
+    @torch.no_grad()
+    def encode(self, waves: Sequence[np.ndarray], sample_rate: int) -> tuple[Tensor, Tensor]:
+        """Encoder states (B, L, D) of the speech alone, and their lengths (B,)."""
+        states, lengths = self.run_encoder(*self.features(waves, sample_rate))
+        return states[:, NUM_QUERIES:], lengths - NUM_QUERIES
+
+    @torch.no_grad()
+    def transcribe(
+        self, waves: Sequence[np.ndarray], sample_rate: int, batch_size: int = 16
+    ) -> list[str]:
+        """Greedy CTC transcription of each wave."""
+        order = sorted(range(len(waves)), key=lambda i: len(waves[i]))
+        texts = [""] * len(waves)
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            states, lengths = self.encode([waves[i] for i in rows], sample_rate)
+            best = self.model.ctc.ctc_lo(states).argmax(dim=-1)
+            for row, ids, length in zip(rows, best, lengths, strict=True):
+                path = torch.unique_consecutive(ids[: int(length)])
+                pieces = [i for i in path.tolist() if i != self.model.blank_id]
+                texts[row] = self.tokenizer.decode(pieces).strip()
+        return texts
+
+
+def load_sensevoice(directory: Path | str, device: str = "cpu") -> SenseVoice:
+    """Load a SenseVoice directory through funasr.
+
+    Raises:
+        UserError: a missing or unreadable file, named.
+    """
+    directory = Path(directory)
+    for name in REQUIRED_FILES:
+        if not (directory / name).is_file():
+            raise UserError(
+                f"the speech encoder file {directory / name} is missing: "
+                "run `minimind-o nano sensevoice`."
+            )
+    import logging
+
+    from funasr import AutoModel
+
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        auto = AutoModel(
+            model=str(directory), device=device, disable_update=True, disable_pbar=True,
+            disable_log=True,
+        )  # fmt: skip
+    except Exception as error:
+        first = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{directory} cannot be loaded as SenseVoice: {first}") from None
+    finally:
+        logging.disable(level)
+    frontend = auto.kwargs["frontend"]
+    frontend.dither = 0.0
+    return SenseVoice(auto.model.eval(), frontend, auto.kwargs["tokenizer"])

@@ -1,0 +1,1 @@
+"""Making the embedded (nano) assets from nothing: one file per asset."""

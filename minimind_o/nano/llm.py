@@ -1,0 +1,169 @@
+"""Train the nano tokenizer and pretrain the nano language model on the world's text."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from minimind_o import tokenizer as tokenizers
+from minimind_o.config import OmniConfig
+from minimind_o.data.world import Dialogue, Language, fact_dialogues, held_out_texts, read_aloud_stream
+from minimind_o.layout import LayoutSpec, build_example
+from minimind_o.model.omni import OmniModel
+from minimind_o.training.processes import start_processes
+from minimind_o.training.trainer import Batch, Trainer, TrainingRecipe
+
+NANO_CODES = 512
+READ_SHARE, MANDARIN_SHARE, ARITHMETIC_SHARE = 0.45, 0.25, 0.4
+
+
+def nano_config(vocab_size: int) -> OmniConfig:
+    """The nano model: the released blocks, a third as wide."""
+    return OmniConfig(
+        vocab_size=vocab_size,
+        hidden_size=256,
+        talker_hidden_size=256,
+        talker_embedding_rank=64,
+        talker_head_rank=64,
+        num_codes=NANO_CODES,
+        audio_vocab_size=NANO_CODES + 64,
+        audio_pad_token=NANO_CODES + 1,
+        audio_stop_token=NANO_CODES + 2,
+        audio_speaker_token=NANO_CODES + 3,
+        audio_hidden_size=144,
+        image_hidden_size=128,
+        max_position_embeddings=1024,
+    )
+
+
+class WorldText:
+    """Dialogues drawn without end: facts by family, and read-aloud requests."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        held_out = {
+            language: frozenset(
+                d.answer for split in ("validation", "test")
+                for d in held_out_texts(language, split, 300)
+            )
+            for language in ("en", "zh")
+        }  # fmt: skip
+        self.streams = {
+            language: read_aloud_stream(seed, language, held_out[language])
+            for language in ("en", "zh")
+        }
+        self.families: dict[tuple[str, str], list[Dialogue]] = {}
+        for language in ("en", "zh"):
+            for dialogue in fact_dialogues(language, "train"):
+                self.families.setdefault((language, dialogue.family), []).append(dialogue)
+
+    def draw(self, read_share: float = READ_SHARE) -> Dialogue:
+        """One dialogue: a quarter Mandarin; of the facts, 40 % arithmetic."""
+        rng = self.rng
+        language: Language = "zh" if rng.random() < MANDARIN_SHARE else "en"
+        if rng.random() < read_share:
+            return next(self.streams[language])
+        family = "arithmetic"
+        if rng.random() > ARITHMETIC_SHARE:
+            others = [f for lang, f in self.families if lang == language and f != family]
+            sizes = np.array([len(self.families[language, f]) for f in others]) ** 0.7
+            family = others[rng.choice(len(others), p=sizes / sizes.sum())]
+        pool = self.families[language, family]
+        return pool[rng.integers(len(pool))]
+
+
+@dataclass
+class TextBatches:
+    """Batches of text-only dialogues; batch n is the same whenever it is drawn."""
+
+    tokenizer: tokenizers.Tokenizer
+    spec: LayoutSpec
+    seed: int
+    batch_size: int = 32
+    pool_batches: int = 8
+
+    def iterate(self, start: int) -> Iterator[Batch]:
+        """Batches from index `start` on.
+
+        Dialogues are drawn a pool of batches at a time and sorted by length, so that
+        little of a batch is padding.
+        """
+        index = start - start % self.pool_batches
+        while True:
+            rng = np.random.default_rng([self.seed, index])
+            world = WorldText(self.seed * 1_000_003 + index)
+            drawn = [world.draw() for _ in range(self.batch_size * self.pool_batches)]
+            drawn.sort(key=lambda d: len(d.question) + len(d.answer))
+            for slot in rng.permutation(self.pool_batches):
+                if index >= start:
+                    first = int(slot) * self.batch_size
+                    yield self.collate(drawn[first : first + self.batch_size])
+                index += 1
+
+    def collate(self, dialogues: Sequence[Dialogue]) -> Batch:
+        """Dialogues to padded ids and labels on the answers."""
+        examples = []
+        for dialogue in dialogues:
+            turns = [
+                {"role": "user", "content": dialogue.question},
+                {"role": "assistant", "content": dialogue.answer},
+            ]
+            encoded = self.tokenizer.encode_conversation(turns)
+            examples.append(
+                build_example(
+                    self.spec, encoded.text_ids, encoded.assistant_start,
+                    label_start=encoded.label_start,
+                )  # fmt: skip
+            )
+        length = max(e.input_ids.shape[1] for e in examples)
+        ids = np.zeros((len(examples), 9, length), np.int64)
+        ids[:, :8] = self.spec.audio_pad_token
+        labels = np.full((len(examples), length), -100, np.int64)
+        for row, example in enumerate(examples):
+            size = example.input_ids.shape[1]
+            ids[row, :, :size] = example.input_ids
+            labels[row, :size] = example.text_labels
+        return {"input_ids": torch.from_numpy(ids), "text_labels": torch.from_numpy(labels)}
+
+
+def train_tokenizer(directory: Path, vocab_size: int = 3200) -> int:
+    """Train the byte-level BPE on the world's words; returns its size."""
+    from minimind_o.nano.tokenizer_text import tokenizer_texts
+
+    tokenizers.train_bpe(tokenizer_texts(), vocab_size, directory)
+    return tokenizers.load(directory).vocab_size
+
+
+def validation_batches(batches: TextBatches) -> list[Batch]:
+    """Held-out phrasings and texts of both languages, in batches of one kind."""
+    out = []
+    for language in ("en", "zh"):
+        for dialogues in (
+            fact_dialogues(language, "validation")[:: 5 if language == "zh" else 12],
+            held_out_texts(language, "validation", 100),
+        ):
+            out.append(batches.collate(dialogues))
+    return out
+
+
+def pretrain_llm(
+    recipe: TrainingRecipe, tokenizer_directory: Path, work: Path, out: Path
+) -> dict[str, float]:
+    """Train (or resume) the language model and write the directory `out`."""
+    torch.manual_seed(recipe.seed)
+    tokenizer = tokenizers.load(tokenizer_directory)
+    config = nano_config(tokenizer.vocab_size)
+    model = OmniModel(config)
+    model.init_weights(torch.Generator().manual_seed(recipe.seed))
+    batches = TextBatches(tokenizer, LayoutSpec.from_config(config), recipe.seed)
+    trainer = Trainer(model, recipe, work, start_processes())
+    figures = trainer.run(batches, validation_batches(batches))
+    model.save_thinker(out, torch.float16)
+    return figures
+
+
+LLM_RECIPE = TrainingRecipe(
+    stage="llm", num_steps=2000, learning_rate=2e-3, thinker_only=True, validate_every=250
+)

@@ -1,0 +1,235 @@
+"""Build the nano text-to-speech set: `sft_t2a` Parquet in the released schema.
+
+Answers are spoken by espeak-ng in the five seen voices and coded by the nano Mimi; the
+voice prompt is another recording of the same voice. `answer_alignment`, our one extra
+column, says which character of the answer every frame speaks.
+"""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from tqdm.auto import tqdm
+
+from minimind_o.data.facts import spoken
+from minimind_o.data.schema import SCHEMA
+from minimind_o.data.speech import SEEN_VOICES, VOICES, Utterance, render
+from minimind_o.data.world import Dialogue, fact_dialogues, held_out_texts
+from minimind_o.frozen.mimi import Mimi, load_mimi
+from minimind_o.nano.llm import WorldText
+
+LANGUAGE = {"en": "en-us", "zh": "cmn"}
+REFERENCE_TEXTS = (
+    ("en", "The old teacher reads a letter by the window."),
+    ("en", "We will walk slowly over the bridge tomorrow."),
+    ("en", "Seven happy children play in the warm garden."),
+    ("en", "My brother likes cold milk and sweet bread."),
+)
+REFERENCE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokenDialogue:
+    """A dialogue and who answers it."""
+
+    dialogue: Dialogue
+    voice: str
+
+
+def speak(dialogue: Dialogue, voice: str) -> tuple[Utterance, list[int]]:
+    """The spoken answer, and for each character given to espeak-ng its answer character."""
+    text, origins = spoken(dialogue.marked_answer)
+    return render(text, LANGUAGE[dialogue.language], VOICES[voice]), origins
+
+
+def frame_alignment(
+    utterance: Utterance, origins: Sequence[int], answer: str, frame_size: int
+) -> list[int]:
+    """For each codec frame the first character of the word being spoken, -1 in silence."""
+    num_frames = -(-len(utterance.wave) // frame_size)
+    starts, characters = [], []
+    for offset, sample in utterance.words:
+        character = origins[min(offset, len(origins) - 1)]
+        if character < len(answer) and answer[character].isalnum():
+            starts.append(sample)
+            characters.append(character)
+    sounding = [s for name, s in utterance.phonemes if name.startswith("_:")]
+    end = sounding[-1] if sounding else len(utterance.wave)
+    alignment = []
+    for frame in range(num_frames):
+        middle = (frame + 0.5) * frame_size
+        word = int(np.searchsorted(starts, middle, side="right")) - 1
+        alignment.append(characters[max(word, 0)] if starts and middle < end else -1)
+    return alignment
+
+
+_worker_mimi: Mimi | None = None
+
+
+def _start_worker(mimi_directory: Path) -> None:
+    global _worker_mimi
+    torch.set_num_threads(1)
+    _worker_mimi = load_mimi(mimi_directory)
+
+
+def _encode_chunk(waves: np.ndarray) -> np.ndarray:
+    assert _worker_mimi is not None
+    return _worker_mimi.encode(torch.from_numpy(waves)).numpy().astype(np.int16)
+
+
+class AnswerCoder:
+    """Speaks and codes answers, each different recording once.
+
+    The codec's small convolutions share two cores badly, so every core gets a process
+    of its own.
+    """
+
+    def __init__(self, mimi_directory: Path, num_processes: int | None = None) -> None:
+        self.mimi_directory = mimi_directory
+        self.num_processes = num_processes or os.cpu_count() or 1
+        self.done: dict[tuple[str, str], tuple[np.ndarray, list[int]]] = {}
+
+    def add(self, items: Sequence[SpokenDialogue], frame_size: int, batch_size: int = 4) -> None:
+        """Code all answers not yet known, in small batches of similar length."""
+        wanted: dict[tuple[str, str], SpokenDialogue] = {}
+        for item in items:
+            key = (item.dialogue.marked_answer, item.voice)
+            if key not in self.done:
+                wanted.setdefault(key, item)
+        rendered = []
+        for key, item in wanted.items():
+            utterance, origins = speak(item.dialogue, item.voice)
+            alignment = frame_alignment(utterance, origins, item.dialogue.answer, frame_size)
+            rendered.append((key, utterance.wave, alignment))
+        rendered.sort(key=lambda r: len(r[1]))
+        chunks = [rendered[i : i + batch_size] for i in range(0, len(rendered), batch_size)]
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(self.num_processes, _start_worker, (self.mimi_directory,)) as pool:
+            coded = pool.imap(_encode_chunk, (_stack(c, frame_size) for c in chunks), 8)
+            bar = tqdm(zip(chunks, coded, strict=True), total=len(chunks), desc="coding answers", mininterval=5)
+            for chunk, codes in bar:
+                for (key, _, alignment), code in zip(chunk, codes, strict=True):
+                    self.done[key] = (code[:, : len(alignment)], alignment)
+
+    def get(self, item: SpokenDialogue) -> tuple[np.ndarray, list[int]]:
+        """Codes (Q, F) and alignment (F,) of an answer that was added."""
+        return self.done[item.dialogue.marked_answer, item.voice]
+
+
+def _stack(chunk: Sequence[tuple[Any, np.ndarray, list[int]]], frame_size: int) -> np.ndarray:
+    size = max(len(alignment) for _, _, alignment in chunk) * frame_size
+    return np.stack([np.pad(wave, (0, size - len(wave))) for _, wave, _ in chunk])
+
+
+def reference_codes(mimi: Mimi, voice: str) -> list[np.ndarray]:
+    """Voice prompts (Q, R) of about two seconds: the voice's reference recordings."""
+    frames = int(REFERENCE_SECONDS * mimi.frame_rate)
+    out = []
+    for language, text in REFERENCE_TEXTS:
+        wave = render(text, LANGUAGE[language], VOICES[voice]).wave
+        wave = wave[: frames * mimi.frame_size]
+        out.append(mimi.encode(torch.from_numpy(wave)[None])[0].numpy().astype(np.int16))
+    return out
+
+
+def draw_training(seed: int, count: int, read_share: float) -> list[SpokenDialogue]:
+    """Training dialogues, each in a seen voice drawn at random."""
+    world, rng = WorldText(seed), np.random.default_rng(seed)
+    return [
+        SpokenDialogue(dialogue=world.draw(read_share), voice=str(rng.choice(SEEN_VOICES)))
+        for _ in range(count)
+    ]
+
+
+def draw_held_out(split: Any, num_facts: int, num_read: int) -> list[SpokenDialogue]:
+    """Held-out facts, families in turn, and held-out texts; a quarter Mandarin."""
+    items: list[Dialogue] = []
+    for language, share in (("en", 0.75), ("zh", 0.25)):
+        rng = np.random.default_rng(5)
+        families: dict[str, list[Dialogue]] = {}
+        for dialogue in fact_dialogues(language, split):
+            families.setdefault(dialogue.family, []).append(dialogue)
+        pools = [[pool[i] for i in rng.permutation(len(pool))] for pool in families.values()]
+        turn = 0
+        wanted = round(share * num_facts)
+        while wanted:
+            pool = pools[turn % len(pools)]
+            turn += 1
+            if pool:
+                items.append(pool.pop())
+                wanted -= 1
+        items += held_out_texts(language, split, 300)[: round(share * num_read)]
+    return [
+        SpokenDialogue(dialogue=d, voice=SEEN_VOICES[i % len(SEEN_VOICES)])
+        for i, d in enumerate(items)
+    ]
+
+
+def write_rows(
+    path: Path,
+    items: Sequence[SpokenDialogue],
+    coder: AnswerCoder,
+    references: dict[str, list[np.ndarray]],
+    seed: int,
+) -> None:
+    """Write one Parquet file, complete or not at all."""
+    rng = np.random.default_rng(seed)
+    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+    for item in items:
+        codes, alignment = coder.get(item)
+        prompts = references[item.voice]
+        turns = [
+            {"role": "user", "content": item.dialogue.question},
+            {"role": "assistant", "content": item.dialogue.answer},
+        ]
+        columns["conversations"].append(json.dumps(turns, ensure_ascii=False))
+        columns["question_audios"].append([])
+        columns["answer_audios"].append([codes.T.reshape(-1)])
+        columns["image_bytes"].append([])
+        columns["ref_audios"].append(prompts[rng.integers(len(prompts))].T.reshape(-1))
+        columns["spk_emb"].append(None)
+        columns["answer_alignment"].append(alignment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    table = pa.table(columns, schema=SCHEMA)
+    pq.write_table(table, temporary, compression="zstd", row_group_size=1024)
+    temporary.replace(path)
+
+
+def build_t2a(
+    mimi_directory: Path, out: Path, *, seed: int = 0, num_train: int = 16_000,
+    num_shipped: int = 5_000, read_share: float = 0.6, full: Path | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """Write train (and, at `full`, the whole training set), validation and test.
+
+    The shipped `train.parquet` is the first `num_shipped` rows of the full set.
+    """
+    splits = {
+        "train": draw_training(seed, num_train, read_share),
+        "validation": draw_held_out("validation", 120, 120),
+        "test": draw_held_out("test", 240, 240),
+    }
+    mimi = load_mimi(mimi_directory)
+    coder = AnswerCoder(mimi_directory)
+    coder.add([item for items in splits.values() for item in items], mimi.frame_size)
+    references = {voice: reference_codes(mimi, voice) for voice in SEEN_VOICES}
+    if full is not None:
+        write_rows(full / "train.parquet", splits["train"], coder, references, seed)
+    splits["train"] = splits["train"][:num_shipped]
+    for name, items in splits.items():
+        write_rows(out / f"{name}.parquet", items, coder, references, seed)
+    frames = sum(codes.shape[1] for codes, _ in coder.done.values())
+    hours = frames / mimi.frame_rate / 3600
+    return {name: len(items) for name, items in splits.items()} | {
+        "train_full": num_train,
+        "recordings": len(coder.done),
+        "hours_of_different_speech": hours,
+    }

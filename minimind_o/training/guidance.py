@@ -1,0 +1,51 @@
+"""Teaching the Talker where in the text it is: guided attention.
+
+Text runs one token a step and is over long before the sound, so at every step some head
+of the Talker must find, among earlier positions, the word being spoken. Left alone this
+alignment emerges late (DESIGN, section 7). The synthesiser knows the alignment, so some
+heads are told: the loss is the negative log of the attention they pay to the token that
+is being spoken. Codebook q at position p belongs to the frame q steps back, hence one
+lag per head. (Guided attention: Tachibana et al. 2017, arXiv 1710.08969; here the target
+is the true alignment, not the diagonal.) Model and layout stay as they are.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def lagged(alignment_BT: Tensor, lag: int) -> Tensor:
+    """The alignment as codebook `lag` sees it: shifted right, -1 where there is none."""
+    if lag == 0:
+        return alignment_BT
+    shifted = torch.full_like(alignment_BT, -1)
+    shifted[:, lag:] = alignment_BT[:, :-lag]
+    return shifted
+
+
+def guidance_loss(attention_BHTT: Tensor, alignment_BT: Tensor, lags: Sequence[int]) -> Tensor:
+    """Mean negative log attention of head i on the token spoken lags[i] steps ago.
+
+    Args:
+        attention_BHTT: probabilities, query position before key position.
+        alignment_BT: key position spoken at each query position, -1 where none.
+        lags: one per guided head, counted from head 0.
+    """
+    losses = []
+    for head, lag in enumerate(lags):
+        target_BT = lagged(alignment_BT, lag)
+        valid_BT = target_BT >= 0
+        rows = attention_BHTT[:, head][valid_BT]
+        mass = rows.gather(1, target_BT[valid_BT][:, None])[:, 0]
+        losses.append(-(mass + 1e-4).log().sum() / valid_BT.sum().clamp(min=1))
+    return torch.stack(losses).mean()
+
+
+@torch.no_grad()
+def alignment_accuracy(attention_BHTT: Tensor, alignment_BT: Tensor) -> float:
+    """Share of spoken positions where head 0 looks most at the token being spoken."""
+    valid_BT = alignment_BT >= 0
+    best_BT = attention_BHTT[:, 0].argmax(dim=-1)
+    hits = (best_BT == alignment_BT) & valid_BT
+    return float(hits.sum() / valid_BT.sum().clamp(min=1))

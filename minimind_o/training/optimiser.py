@@ -1,0 +1,37 @@
+"""AdamW with decay on matrices only, and a warm-up–cosine schedule."""
+
+import math
+
+import torch
+from torch import nn
+
+
+def build_optimiser(
+    model: nn.Module, learning_rate: float, weight_decay: float
+) -> torch.optim.AdamW:
+    """AdamW (betas 0.9, 0.95); norms, biases, scales and embeddings do not decay."""
+    decayed, plain = [], []
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        is_matrix = parameter.ndim >= 2 and "embed" not in name
+        (decayed if is_matrix else plain).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.95), eps=1e-8)
+
+
+def learning_rate_at(step: int, num_steps: int, peak: float, warmup_steps: int) -> float:
+    """Linear warm-up, then a cosine down to 2 % of the peak."""
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    progress = (step - warmup_steps) / max(1, num_steps - warmup_steps)
+    return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
+    """Give every parameter group the same rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = value

@@ -1,0 +1,130 @@
+"""The text-to-speech stage (T2A): Parquet rows to batches, a language model to an omni."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from minimind_o import tokenizer as tokenizers
+from minimind_o.config import OmniConfig
+from minimind_o.data.collate import BucketSampler, collate
+from minimind_o.data.examples import ExampleDataset, ExampleOptions
+from minimind_o.data.schema import BadRowPolicy
+from minimind_o.layout import LayoutSpec
+from minimind_o.model.omni import OmniModel
+from minimind_o.training.processes import Processes
+from minimind_o.training.trainer import Batch, Trainer, TrainingRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class T2AData:
+    """Where the rows are and how they become batches.
+
+    max_positions: padded positions in a batch of one process.
+    code_noise: share of the answer's input codes replaced by random ones in training.
+    bad_rows: `fatal` stops at a bad row, `skip` reports it by file and row and goes on.
+    """
+
+    train: Sequence[Path]
+    validation: Sequence[Path]
+    max_positions: int = 2048
+    max_length: int = 320
+    code_noise: float = 0.05
+    reference_probability: float = 0.9
+    bad_rows: BadRowPolicy = "fatal"
+    seed: int = 0
+
+
+class ParquetBatches:
+    """Endless batches of a dataset, epoch after epoch, from any batch on."""
+
+    def __init__(self, dataset: ExampleDataset, data: T2AData, processes: Processes) -> None:
+        self.dataset = dataset
+        self.sampler = BucketSampler(
+            dataset.lengths,
+            max_positions=data.max_positions,
+            seed=data.seed,
+            rank=processes.rank,
+            num_replicas=processes.world_size,
+        )
+
+    def iterate(self, start: int) -> Iterator[Batch]:
+        """Batches `start`, `start + 1`, … of this process."""
+        self.sampler.set_epoch(0)
+        epoch, left = 0, start
+        while left >= len(self.sampler):
+            left -= len(self.sampler)
+            epoch += 1
+            self.sampler.set_epoch(epoch)
+        while True:
+            self.sampler.set_epoch(epoch, left)
+            self.dataset.set_epoch(epoch)
+            for rows in self.sampler:
+                yield collate(self.dataset.spec, [self.dataset[i] for i in rows])
+            epoch, left = epoch + 1, 0
+
+
+def validation_batches(dataset: ExampleDataset, max_positions: int) -> list[Batch]:
+    """All rows of a dataset, without noise, in a fixed order."""
+    sampler = BucketSampler(dataset.lengths, max_positions=max_positions, shuffle=False)
+    return [collate(dataset.spec, [dataset[i] for i in rows]) for rows in sampler]
+
+
+def train_text_to_speech(
+    recipe: TrainingRecipe,
+    data: T2AData,
+    *,
+    tokenizer_directory: Path,
+    init: Path,
+    config: OmniConfig | None = None,
+    work: Path,
+    out: Path | None,
+    processes: Processes,
+    snapshot_every: int = 0,
+) -> dict[str, float]:
+    """Train (or resume from `work`) and write the model directory `out`.
+
+    Args:
+        init: a language model's directory, or an omni model's to go on from.
+        config: the model's config where `init` is a language model of another; None:
+            the one in `init`.
+        snapshot_every: also keep `work/step_N` every so many steps; 0 for never.
+
+    Raises:
+        UserError: anything wrong with a file, a row or the checkpoint.
+    """
+    torch.manual_seed(recipe.seed)
+    tokenizer = tokenizers.load(tokenizer_directory)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    if config is None:
+        config = OmniConfig.load(init)
+    model = OmniModel.from_thinker(init, config, generator)
+    spec = LayoutSpec.from_config(model.config)
+
+    def dataset(paths: Sequence[Path], code_noise: float, probability: float) -> ExampleDataset:
+        options = ExampleOptions(
+            max_length=data.max_length,
+            reference_probability=probability,
+            code_noise=code_noise,
+            seed=data.seed,
+        )
+        return ExampleDataset(paths, tokenizer, spec, options, bad_rows=data.bad_rows)
+
+    train = dataset(data.train, data.code_noise, data.reference_probability)
+    validation = dataset(data.validation, 0.0, 1.0)
+    trainer = Trainer(model, recipe, work, processes)
+
+    def keep(trainer: Trainer) -> None:
+        if snapshot_every and trainer.step_index % snapshot_every == 0:
+            trainer.model.save(work / f"step_{trainer.step_index}", torch.float16)
+
+    figures = trainer.run(
+        ParquetBatches(train, data, processes),
+        validation_batches(validation, data.max_positions),
+        keep,
+    )
+    if out is not None and processes.is_main:
+        trainer.model.save(out, torch.float16)
+    processes.barrier()
+    return figures
