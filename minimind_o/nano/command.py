@@ -144,13 +144,10 @@ def _voices(run: NanoRun) -> Metrics:
 
 
 def _sft_t2a(run: NanoRun) -> Metrics:
-    from minimind_o.frozen.mimi import load_mimi
     from minimind_o.nano.t2a import build_t2a
 
-    mimi = load_mimi(run.assets.mimi)
-    return dict(
-        build_t2a(mimi, run.out("sft_t2a"), seed=run.seed, full=run.work / "full")
-    )
+    out, full = run.out("sft_t2a"), run.work / "full"
+    return dict(build_t2a(run.assets.mimi, out, seed=run.seed, full=full))
 
 
 def _llm(run: NanoRun) -> Metrics:
@@ -163,7 +160,22 @@ def _llm(run: NanoRun) -> Metrics:
 
 
 def _omni(run: NanoRun) -> Metrics:
-    raise UserError("the recipe of the nano model is not in minimind_o.nano yet")
+    from dataclasses import replace
+
+    from minimind_o.nano.omni import OMNI_RECIPE, train_omni
+
+    full = run.work.parent / "sft_t2a" / "full" / "train.parquet"
+    shipped = run.assets.sft_t2a / "train.parquet"
+    figures = train_omni(
+        replace(OMNI_RECIPE, seed=run.seed),
+        tokenizer=run.assets.tokenizer,
+        llm=run.assets.llm,
+        sft_t2a=run.assets.sft_t2a,
+        train=full if full.is_file() else shipped,
+        work=run.work,
+        out=run.out("omni"),
+    )
+    return dict(figures)
 
 
 MAKERS: dict[str, Callable[[NanoRun], Metrics]] = {

@@ -1,0 +1,33 @@
+"""Train the nano dense model: from the language model, on the spoken dialogues."""
+
+from pathlib import Path
+
+from minimind_o.training.processes import start_processes
+from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
+from minimind_o.training.trainer import TrainingRecipe
+
+OMNI_RECIPE = TrainingRecipe(
+    stage="t2a",
+    num_steps=8000,
+    learning_rate=2e-3,
+    warmup_steps=150,
+    guidance_weight=0.5,
+    validate_every=500,
+    save_every=250,
+)
+
+
+def train_omni(
+    recipe: TrainingRecipe, *, tokenizer: Path, llm: Path, sft_t2a: Path, train: Path,
+    work: Path, out: Path,
+) -> dict[str, float]:  # fmt: skip
+    """Train (or resume) and write the model directory `out`; the figures of the card."""
+    data = T2AData(train=[train], validation=[sft_t2a / "validation.parquet"])
+    processes = start_processes()
+    try:
+        return train_text_to_speech(
+            recipe, data, tokenizer_directory=tokenizer, init=llm, work=work, out=out,
+            processes=processes, snapshot_every=1000,
+        )  # fmt: skip
+    finally:
+        processes.close()

@@ -1,0 +1,87 @@
+"""`python -m minimind_o.training …`, or `torchrun --nproc_per_node N -m …`.
+
+Trains the text-to-speech stage from a language model, on one process or many, on CPU or
+CUDA. Run it again with the same `--work` and it goes on where it stopped.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from minimind_o.assets import NANO_ROOT
+from minimind_o.errors import UserError
+from minimind_o.training.processes import start_processes
+from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
+from minimind_o.training.trainer import TrainingRecipe
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; every recipe field is an option of the same name."""
+    parser = argparse.ArgumentParser(
+        prog="python -m minimind_o.training",
+        description="Train the text-to-speech stage (T2A) from a language model.",
+    )
+    data = NANO_ROOT / "sft_t2a"
+    parser.add_argument("--data", nargs="+", type=Path, default=[data / "train.parquet"])
+    parser.add_argument(
+        "--validation", nargs="+", type=Path, default=[data / "validation.parquet"]
+    )
+    parser.add_argument("--tokenizer", type=Path, default=NANO_ROOT / "tokenizer")
+    parser.add_argument("--init", type=Path, default=NANO_ROOT / "llm")
+    parser.add_argument("--work", type=Path, default=Path("runs/t2a"))
+    parser.add_argument("--out", type=Path, default=None, help="default: WORK/model")
+    parser.add_argument("--max-positions", type=int, default=2048)
+    parser.add_argument("--max-length", type=int, default=320)
+    parser.add_argument("--code-noise", type=float, default=0.05)
+    parser.add_argument("--bad-rows", choices=["fatal", "skip"], default="fatal")
+    parser.add_argument("--snapshot-every", type=int, default=0)
+    defaults = TrainingRecipe(stage="t2a", guidance_weight=0.5)
+    for field in dataclasses.fields(TrainingRecipe):
+        value = getattr(defaults, field.name)
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            option = "--" + field.name.replace("_", "-")
+            parser.add_argument(option, type=type(value), default=value)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train; 0, or 2 after one sentence on stderr."""
+    arguments = build_parser().parse_args(argv)
+    names = {field.name for field in dataclasses.fields(TrainingRecipe)}
+    recipe = TrainingRecipe(**{k: v for k, v in vars(arguments).items() if k in names})
+    data = T2AData(
+        train=arguments.data,
+        validation=arguments.validation,
+        max_positions=arguments.max_positions,
+        max_length=arguments.max_length,
+        code_noise=arguments.code_noise,
+        bad_rows=arguments.bad_rows,
+        seed=recipe.seed,
+    )
+    processes = start_processes()
+    try:
+        figures = train_text_to_speech(
+            recipe,
+            data,
+            tokenizer_directory=arguments.tokenizer,
+            init=arguments.init,
+            work=arguments.work,
+            out=arguments.out or arguments.work / "model",
+            processes=processes,
+            snapshot_every=arguments.snapshot_every,
+        )
+    except UserError as error:
+        print(f"minimind_o.training: {error}", file=sys.stderr)
+        return 2
+    finally:
+        processes.close()
+    if processes.is_main:
+        print(json.dumps({k: round(v, 4) for k, v in figures.items()}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
