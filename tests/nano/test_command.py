@@ -83,7 +83,7 @@ def test_a_card_ends_with_its_note(tmp_path):
         seed=0,
         minutes=1,
         metrics={},
-        note="On a GPU.",
+        note="GPU.",
     )
     assert card.read_text().startswith("# T\n")
     assert card.read_text().endswith("\n\nGPU.\n")
