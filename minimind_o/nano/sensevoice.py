@@ -7,6 +7,7 @@ not the codec's colour. It never hears the Talker.
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from tqdm.auto import tqdm
 from minimind_o.data.facts import spoken
 from minimind_o.data.speech import SAMPLE_RATE, VOICES, random_voice, render
 from minimind_o.data.world import Dialogue, fact_dialogues, held_out_texts, read_aloud_stream
+from minimind_o.evaluation.error_rates import character_errors, word_errors
 from minimind_o.evaluation.normalise import normalise
-from minimind_o.frozen.mimi import Mimi, load_mimi
+from minimind_o.nano.codec_pool import run_codec
 from minimind_o.frozen.sensevoice import NUM_QUERIES, SenseVoice, load_sensevoice
 
 RICH_TOKENS = ("<|en|>", "<|zh|>", "<|Speech|>", "<|NEUTRAL|>", "<|woitn|>")
@@ -36,9 +38,9 @@ class SenseVoiceRecipe:
     """
 
     seed: int = 0
-    utterances: int = 7000
-    recoded_share: float = 0.4
-    steps: int = 1600
+    utterances: int = 6000
+    recoded_share: float = 0.25
+    steps: int = 1400
     batch_size: int = 32
     learning_rate: float = 2e-3
     width: int = 144
@@ -71,7 +73,7 @@ def draw_dialogues(seed: int, count: int, exclude: frozenset[str]) -> list[Dialo
     return dialogues
 
 
-def synthesise(dialogues: list[Dialogue], seed: int, random_share: float = 0.3) -> Utterances:
+def synthesise(dialogues: Sequence[Dialogue], seed: int, random_share: float = 0.3) -> Utterances:
     """Speak the answers, in the twelve voices and for a share in random ones."""
     rng = np.random.default_rng(seed)
     voices = list(VOICES.values())
@@ -82,23 +84,9 @@ def synthesise(dialogues: list[Dialogue], seed: int, random_share: float = 0.3) 
             voice = random_voice(rng, "random")
         language = "en-us" if dialogue.language == "en" else "cmn"
         waves.append(render(spoken(dialogue.marked_answer)[0], language, voice).wave)
-        texts.append(normalise(dialogue.answer))
+        texts.append(normalise(dialogue.answer, dialogue.language))
         languages.append(dialogue.language)
     return Utterances(waves=waves, texts=texts, languages=languages)
-
-
-def recode(mimi: Mimi, waves: list[np.ndarray], batch_size: int = 4) -> list[np.ndarray]:
-    """Waves through the codec and back, same lengths."""
-    order = sorted(range(len(waves)), key=lambda i: len(waves[i]))
-    out: list[np.ndarray] = [np.zeros(0, np.float32)] * len(waves)
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        size = -(-len(waves[rows[-1]]) // mimi.frame_size) * mimi.frame_size
-        batch = torch.from_numpy(np.stack([np.pad(waves[i], (0, size - len(waves[i]))) for i in rows]))
-        decoded = mimi.decode(mimi.encode(batch)).numpy()
-        for row, wave in zip(rows, decoded, strict=True):
-            out[row] = wave[: len(waves[row])]
-    return out
 
 
 def write_directory(recipe: SenseVoiceRecipe, texts: list[str], directory: Path) -> None:
@@ -247,7 +235,7 @@ def train_sensevoice(recipe: SenseVoiceRecipe, mimi_directory: Path, out: Path) 
     exclude = frozenset(d.answer for d in held_out)
     data = synthesise(draw_dialogues(recipe.seed, recipe.utterances, exclude), recipe.seed)
     recoded = round(recipe.recoded_share * recipe.utterances)
-    data.waves[:recoded] = recode(load_mimi(mimi_directory), data.waves[:recoded])
+    data.waves[:recoded] = run_codec(mimi_directory, data.waves[:recoded], "recode")
     write_directory(recipe, data.texts, out)
     voice = _fresh_model(recipe, out, data)
     trainer = RecogniserTrainer(recipe, voice, data)
@@ -284,16 +272,17 @@ def _fresh_model(recipe: SenseVoiceRecipe, out: Path, data: Utterances) -> Sense
 
 
 def transcriber_errors(directory: Path, mimi_directory: Path) -> dict[str, float]:
-    """CER on original and re-coded held-out speech per language, for the card."""
-    from minimind_o.evaluation.error_rates import corpus_error_rates
-
-    voice, mimi = load_sensevoice(directory), load_mimi(mimi_directory)
+    """CER and WER on original and re-coded held-out speech per language, for the card."""
+    voice = load_sensevoice(directory)
     figures = {}
     for language in ("en", "zh"):
-        data = synthesise(held_out_texts(language, "test", 200), 11, 0.0)
-        for name, waves in (("original", data.waves), ("recoded", recode(mimi, data.waves))):
+        data = synthesise(held_out_texts(language, "test", 300)[:200], 11, 0.0)
+        recoded = run_codec(mimi_directory, data.waves, "recode")
+        for name, waves in (("original", data.waves), ("recoded", recoded)):
             heard = voice.transcribe(waves, SAMPLE_RATE)
-            cer, wer = corpus_error_rates(data.texts, heard)
-            figures[f"{language}_{name}_cer"] = cer
-            figures[f"{language}_{name}_wer"] = wer
+            for kind, count in (("cer", character_errors), ("wer", word_errors)):
+                pairs = zip(data.texts, heard, strict=True)
+                counts = [count(text, found, language) for text, found in pairs]
+                total = sum(c.length for c in counts)
+                figures[f"{language}_{name}_{kind}"] = sum(c.errors for c in counts) / total
     return figures

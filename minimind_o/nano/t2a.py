@@ -6,8 +6,6 @@ column, says which character of the answer every frame speaks.
 """
 
 import json
-import multiprocessing
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from tqdm.auto import tqdm
 
 from minimind_o.data.facts import spoken
 from minimind_o.data.schema import SCHEMA
 from minimind_o.data.speech import SEEN_VOICES, VOICES, Utterance, render
 from minimind_o.data.world import Dialogue, fact_dialogues, held_out_texts
 from minimind_o.frozen.mimi import Mimi, load_mimi
+from minimind_o.nano.codec_pool import run_codec
 from minimind_o.nano.llm import WorldText
 
 LANGUAGE = {"en": "en-us", "zh": "cmn"}
@@ -71,62 +69,33 @@ def frame_alignment(
     return alignment
 
 
-_worker_mimi: Mimi | None = None
-
-
-def _start_worker(mimi_directory: Path) -> None:
-    global _worker_mimi
-    torch.set_num_threads(1)
-    _worker_mimi = load_mimi(mimi_directory)
-
-
-def _encode_chunk(waves: np.ndarray) -> np.ndarray:
-    assert _worker_mimi is not None
-    return _worker_mimi.encode(torch.from_numpy(waves)).numpy().astype(np.int16)
-
-
 class AnswerCoder:
-    """Speaks and codes answers, each different recording once.
+    """Speaks and codes answers, each different recording once."""
 
-    The codec's small convolutions share two cores badly, so every core gets a process
-    of its own.
-    """
-
-    def __init__(self, mimi_directory: Path, num_processes: int | None = None) -> None:
+    def __init__(self, mimi_directory: Path) -> None:
         self.mimi_directory = mimi_directory
-        self.num_processes = num_processes or os.cpu_count() or 1
         self.done: dict[tuple[str, str], tuple[np.ndarray, list[int]]] = {}
 
-    def add(self, items: Sequence[SpokenDialogue], frame_size: int, batch_size: int = 4) -> None:
-        """Code all answers not yet known, in small batches of similar length."""
-        wanted: dict[tuple[str, str], SpokenDialogue] = {}
+    def add(self, items: Sequence[SpokenDialogue], frame_size: int) -> None:
+        """Code all answers not yet known."""
+        keys, waves, alignments = [], [], []
         for item in items:
             key = (item.dialogue.marked_answer, item.voice)
-            if key not in self.done:
-                wanted.setdefault(key, item)
-        rendered = []
-        for key, item in wanted.items():
+            if key in self.done:
+                continue
+            self.done[key] = (np.zeros(0, np.int16), [])
             utterance, origins = speak(item.dialogue, item.voice)
-            alignment = frame_alignment(utterance, origins, item.dialogue.answer, frame_size)
-            rendered.append((key, utterance.wave, alignment))
-        rendered.sort(key=lambda r: len(r[1]))
-        chunks = [rendered[i : i + batch_size] for i in range(0, len(rendered), batch_size)]
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(self.num_processes, _start_worker, (self.mimi_directory,)) as pool:
-            coded = pool.imap(_encode_chunk, (_stack(c, frame_size) for c in chunks), 8)
-            bar = tqdm(zip(chunks, coded, strict=True), total=len(chunks), desc="coding answers", mininterval=5)
-            for chunk, codes in bar:
-                for (key, _, alignment), code in zip(chunk, codes, strict=True):
-                    self.done[key] = (code[:, : len(alignment)], alignment)
+            keys.append(key)
+            waves.append(utterance.wave)
+            alignments.append(
+                frame_alignment(utterance, origins, item.dialogue.answer, frame_size)
+            )
+        coded = run_codec(self.mimi_directory, waves, "encode")
+        self.done |= dict(zip(keys, zip(coded, alignments, strict=True), strict=True))
 
     def get(self, item: SpokenDialogue) -> tuple[np.ndarray, list[int]]:
         """Codes (Q, F) and alignment (F,) of an answer that was added."""
         return self.done[item.dialogue.marked_answer, item.voice]
-
-
-def _stack(chunk: Sequence[tuple[Any, np.ndarray, list[int]]], frame_size: int) -> np.ndarray:
-    size = max(len(alignment) for _, _, alignment in chunk) * frame_size
-    return np.stack([np.pad(wave, (0, size - len(wave))) for _, wave, _ in chunk])
 
 
 def reference_codes(mimi: Mimi, voice: str) -> list[np.ndarray]:
