@@ -289,9 +289,10 @@ def test_the_listeners_time_does_not_count(
     now = [0.0]
     clock = SimpleNamespace(perf_counter=lambda: now[0])
     monkeypatch.setattr("minimind_o.generation.stopwatch.time", clock)
-    events = engine.stream(request())
-    for event in events:
+    events = []
+    for event in engine.stream(request()):
+        events.append(event)
         now[0] += 10.0
-    assert isinstance(event, EndEvent)
-    assert event.timings.time_to_first_audio_s == 0
-    assert event.timings.total_s == 0
+    assert isinstance(events[-1], EndEvent)
+    assert events[-1].timings.time_to_first_audio_s == 0
+    assert events[-1].timings.total_s == 0
