@@ -1,0 +1,60 @@
+"""Recordings of nano answers before the codec, synthesised anew.
+
+A Parquet row keeps an answer as codes only. The floor of every error rate needs its
+sound before the codec; the nano world can say it again, in the same voice and with the
+same forced pronunciations. Not sample for sample: the synthesiser's noise and flutter
+go on from one call to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import chain
+from typing import Literal, get_args
+
+from minimind_o.data import world
+from minimind_o.data.facts import spoken
+from minimind_o.data.speech import SEEN_VOICES, VOICES, render
+from minimind_o.evaluation.cases import Case, KnownVoice
+from minimind_o.evaluation.transcribe import Wave
+from minimind_o.frozen.mimi import Mimi
+from minimind_o.nano.t2a import LANGUAGE, reference_codes
+
+_NUM_TEXTS = 3000
+"""Held-out read-aloud texts to look through; more than a test split holds."""
+
+
+def original_waves(cases: Sequence[Case]) -> list[Wave | None]:
+    """Each answer at 24 kHz; None where voice or text are not the nano world's."""
+    return [_original(case) for case in cases]
+
+
+def reference_voices(mimi: Mimi) -> list[KnownVoice]:
+    """The voice prompts that nano rows draw from, several for each seen voice."""
+    return [
+        (name, codes) for name in SEEN_VOICES for codes in reference_codes(mimi, name)
+    ]
+
+
+def _original(case: Case) -> Wave | None:
+    marked = _marked_answers().get(case.answer)
+    if marked is None or case.voice not in VOICES:
+        return None
+    text, _ = spoken(marked)
+    return render(text, LANGUAGE[case.language], VOICES[case.voice]).wave
+
+
+@cache
+def _marked_answers() -> dict[str, str]:
+    """Pronunciation mark-up of every held-out answer, by its plain text."""
+    splits: tuple[Literal["validation", "test"], ...] = ("validation", "test")
+    dialogues = chain.from_iterable(
+        chain(
+            world.fact_dialogues(language, split),
+            world.held_out_texts(language, split, _NUM_TEXTS),
+        )
+        for language in get_args(world.Language)
+        for split in splits
+    )
+    return {dialogue.answer: dialogue.marked_answer for dialogue in dialogues}
