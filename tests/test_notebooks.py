@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+FOLDERS = (REPOSITORY / "notebooks", REPOSITORY / "notebooks" / "solutions")
+NOTEBOOKS = sorted(path for folder in FOLDERS for path in folder.glob("*.ipynb"))
 MAX_LINES = 30
 SHOWING_CALLS = {"print", "display", "show"}
 ABSOLUTE_PATH = re.compile(
