@@ -72,6 +72,11 @@ def assets(
     )
     vocab_size = tokenizer.load(root / "tokenizer").vocab_size
     model = tiny_model(vocab_size=vocab_size, max_position_embeddings=512)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            # Large weights, so that the voice prompt makes a difference.
+            if weight.ndim >= 2 and "embed_tokens" not in name:
+                weight *= 4
     model.save(root / "omni")
     save_mimi(mimi.model, mimi.config, root / "mimi", torch.float32)
     reference = reference_codes(mimi, VOICE)[0].astype(np.int64)

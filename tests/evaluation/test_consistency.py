@@ -172,6 +172,11 @@ def consistency(
     return run_suite(assets, tmp_path_factory.mktemp("out"))
 
 
+def loudness(waves: list[np.ndarray], sample_rate: int) -> list[str]:
+    """A transcriber that tells waves apart, whatever they say."""
+    return [f"{np.abs(wave).sum():.3f}" for wave in waves]
+
+
 def run_suite(assets: Assets, out: Path, **changes: object) -> Consistency:
     options: dict = {
         "model": assets.omni,
@@ -188,14 +193,14 @@ def run_suite(assets: Assets, out: Path, **changes: object) -> Consistency:
         ConsistencyRun(**{**options, **changes}),
         assets,
         sampling=SAMPLING,
-        transcriber=lambda waves, rate: ["hello"] * len(waves),
+        transcriber=loudness,
         show=lambda text: None,
         **keywords,
     )
 
 
 def test_run_answers_the_rows_with_their_own_voice(
-    assets: Assets, consistency: Consistency, dialogues
+    assets: Assets, mimi: Mimi, consistency: Consistency, dialogues
 ) -> None:
     assert [i.prompt for i in consistency.items] == [d.question for d in dialogues]
     assert {item.voice for item in consistency.items} == {VOICE}
@@ -211,6 +216,8 @@ def test_run_answers_the_rows_with_their_own_voice(
         SAMPLING,
     )
     assert [i.hearing.text for i in consistency.items] == [a.text for a in expected]
+    waves = [decode(mimi, answer.codes_QF) for answer in expected]
+    assert [i.hearing.heard for i in consistency.items] == loudness(waves, 24_000)
 
 
 def test_run_writes_a_row_per_prompt_and_a_summary(assets: Assets, tmp_path) -> None:
@@ -247,7 +254,13 @@ def test_figures_are_recorded_with_interval_and_number(
     facts = [item for item in result.items if item.kind == "fact"]
     assert share["figure"] == right_share(facts).value
     assert "n=3" in share["note"]
-    assert records["codec_wer_gap"]["figure"] == 0
+    floor, ceiling = (
+        sum(h.words.errors for h in hearings) / sum(h.words.length for h in hearings)
+        for hearings in (result.yardsticks.original, result.yardsticks.resynthesised)
+    )
+    gap = records["codec_wer_gap"]["figure"]
+    assert gap == pytest.approx(ceiling - floor, rel=1e-3)
+    assert gap != pytest.approx(ceiling, rel=1e-3)
     assert records["transcriber_cer_en"]["figure"] > 0.5
 
 
