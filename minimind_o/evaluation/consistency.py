@@ -108,8 +108,8 @@ def run(
         )
     model = OmniModel.load(options.model).eval().to(options.device)
     mimi = load_mimi(assets.mimi)
-    transcriber = transcriber or sensevoice_transcriber(assets.sensevoice)
     cases = _choose_cases(options, model, mimi, assets)
+    transcriber = transcriber or sensevoice_transcriber(assets.sensevoice)
     show(f"answering {len(cases)} prompts")
     answers = generate_batch(
         model,

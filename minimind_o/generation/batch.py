@@ -154,6 +154,7 @@ class _Batch:
         cache = self.model.new_cache(num_rows, prompt_length + max_columns - 1)
         texts = [self._new_text() for _ in range(num_rows)]
         grids = [self._new_grid(max_columns) for _ in range(num_rows)]
+        forbidden_NV = grids[0].forbidden_QV.repeat(num_rows, 1)
         vectors = None
         if speaker_BE is not None:
             weight = self.model.thinker.embed_tokens.weight
@@ -179,17 +180,19 @@ class _Batch:
             text_BV, audio_BQV = self.model.step(
                 column_BS1, cache, with_text=not all_written
             )
-            self._append(grids, audio_BQV)
+            self._append(grids, audio_BQV, forbidden_NV)
         return [_answer(t, g) for t, g in zip(texts, grids, strict=True)]
 
-    def _append(self, grids: Sequence[CodeGrid], audio_BQV: Tensor) -> None:
+    def _append(
+        self, grids: Sequence[CodeGrid], audio_BQV: Tensor, forbidden_NV: Tensor
+    ) -> None:
         """Draw all rows' codes in one call, as streams of one big batch."""
         num_rows = len(grids)
         # A row that is done goes on to hold pad, so that all columns stay in step.
         drawn_N = sample(
             audio_BQV.flatten(0, 1),
             self.sampling.audio,
-            forbidden_NV=grids[0].forbidden_QV.repeat(num_rows, 1),
+            forbidden_NV=forbidden_NV,
             recent_NK=torch.cat([grid.recent_QK for grid in grids]),
             generator=self.generator,
         )
