@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from minimind_o.layout import IGNORE, Example, LayoutSpec
@@ -134,6 +135,7 @@ def _name_axes(axes: Axes, num_streams: int) -> None:
     names = [f"codebook {q}" for q in range(num_streams - 1)] + ["text"]
     axes.set_yticks(range(num_streams), names, fontsize=8)
     axes.tick_params(length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("position")
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -41,3 +41,10 @@ def test_a_window_shows_only_its_positions(example):
     dots = next(line for line in axes.lines if line.get_marker() == ".")
     assert dots.get_xdata().min() >= 4
     assert dots.get_xdata().max() <= 11
+
+
+def test_positions_are_numbered_with_whole_numbers(example):
+    axes = draw(SPEC, example, first=4, last=11).axes[0]
+    ticks = axes.get_xticks()
+    assert len(ticks) >= 2
+    np.testing.assert_array_equal(ticks, np.round(ticks))
