@@ -140,6 +140,11 @@ class ExampleDataset(Dataset[TrainingExample]):
     def __len__(self) -> int:
         return len(self._table.starts)
 
+    @property
+    def has_speakers(self) -> bool:
+        """Some row has a speaker vector."""
+        return any(speaker is not None for speaker in self._table.speakers)
+
     def set_epoch(self, epoch: int) -> None:
         """Draw voice prompts and noise anew; the same epoch draws the same."""
         self.epoch = epoch

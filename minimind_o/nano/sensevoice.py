@@ -38,9 +38,9 @@ class SenseVoiceRecipe:
     """
 
     seed: int = 0
-    utterances: int = 6000
-    recoded_share: float = 0.25
-    steps: int = 1400
+    utterances: int = 9000
+    recoded_share: float = 0.2
+    steps: int = 2800
     batch_size: int = 32
     learning_rate: float = 2e-3
     width: int = 144
@@ -107,7 +107,7 @@ def write_directory(recipe: SenseVoiceRecipe, texts: list[str], directory: Path)
     encoder = {
         "output_size": recipe.width, "attention_heads": 4, "linear_units": 4 * recipe.width,
         "num_blocks": recipe.num_blocks, "tp_blocks": recipe.num_top_blocks,
-        "dropout_rate": 0.1, "positional_dropout_rate": 0.1, "attention_dropout_rate": 0.1,
+        "dropout_rate": 0.0, "positional_dropout_rate": 0.0, "attention_dropout_rate": 0.0,
         "input_layer": "pe", "pos_enc_class": "SinusoidalPositionEncoder",
         "normalize_before": True, "kernel_size": 11, "sanm_shfit": 0,
         "selfattention_layer_type": "sanm",
@@ -217,8 +217,8 @@ class RecogniserTrainer:
     def _augment(self, features: Tensor) -> Tensor:
         """Gain, noise, and a masked stretch of time or of mel channels."""
         features = features + 0.3 * float(self.rng.normal())
-        features = features + 0.1 * torch.randn_like(features)
-        if self.rng.random() < 0.5:
+        features = features + 0.15 * torch.randn_like(features)
+        if self.rng.random() < 0.3:
             start = int(self.rng.integers(0, max(1, len(features) - 3)))
             features[start : start + int(self.rng.integers(1, 3))] = 0.0
         if self.rng.random() < 0.5:

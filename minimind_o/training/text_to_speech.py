@@ -113,6 +113,8 @@ def train_text_to_speech(
 
     train = dataset(data.train, data.code_noise, data.reference_probability)
     validation = dataset(data.validation, 0.0, 1.0)
+    # What no row can reach gets no gradient, which DDP must know beforehand.
+    model.talker.speaker_proj.requires_grad_(train.has_speakers)
     trainer = Trainer(model, recipe, work, processes)
 
     def keep(trainer: Trainer) -> None:
