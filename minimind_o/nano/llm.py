@@ -165,5 +165,5 @@ def pretrain_llm(
 
 
 LLM_RECIPE = TrainingRecipe(
-    stage="llm", num_steps=1500, learning_rate=2e-3, thinker_only=True, validate_every=250
+    stage="llm", num_steps=1200, learning_rate=2e-3, thinker_only=True, validate_every=250
 )

@@ -6,6 +6,7 @@ from minimind_o.training.processes import start_processes
 from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
 from minimind_o.training.trainer import TrainingRecipe
 
+MAX_POSITIONS = 1280  # small batches and many steps: a CPU has no use for large ones
 OMNI_RECIPE = TrainingRecipe(
     stage="t2a",
     num_steps=8000,
@@ -22,7 +23,12 @@ def train_omni(
     work: Path, out: Path,
 ) -> dict[str, float]:  # fmt: skip
     """Train (or resume) and write the model directory `out`; the figures of the card."""
-    data = T2AData(train=[train], validation=[sft_t2a / "validation.parquet"])
+    data = T2AData(
+        train=[train],
+        validation=[sft_t2a / "validation.parquet"],
+        max_positions=MAX_POSITIONS,
+        seed=recipe.seed,
+    )
     processes = start_processes()
     try:
         return train_text_to_speech(
