@@ -1,0 +1,244 @@
+"""The figures of the notebooks, drawn from arrays and tables.
+
+Every function returns a new figure and shows nothing by itself.
+Shapes: N sample, Q codebook, T frame, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+BLUE, ORANGE, RED, VIOLET, GREY = "#2a7f9e", "#e59500", "#d1495b", "#8a6bbd", "#888888"
+COLOURS = (BLUE, ORANGE, RED, VIOLET)
+SAMPLE_RATE = 24_000
+QUIETEST_DB = -70.0
+
+Marks = Sequence[tuple[float, str]]
+"""(second, what begins there)."""
+
+
+def waveform(
+    wave: ArrayLike, sample_rate: int = SAMPLE_RATE, marks: Marks = ()
+) -> Figure:
+    """Samples (N,) over seconds, with the words written where they begin."""
+    figure, (axes,) = _panels(1, height=2.2)
+    samples = np.asarray(wave)
+    seconds = np.arange(len(samples)) / sample_rate
+    axes.plot(seconds, samples, color=BLUE, lw=0.4)
+    axes.set(xlim=(0, seconds[-1]), ylabel="sample", xlabel="second")
+    _write_marks(axes, marks)
+    return figure
+
+
+def spectrogram(
+    waves: Mapping[str, ArrayLike], sample_rate: int = SAMPLE_RATE, marks: Marks = ()
+) -> Figure:
+    """How strong each frequency is at each moment, one panel a sound."""
+    figure, panels = _panels(len(waves), height=2.3)
+    shortest = min(len(np.asarray(wave)) for wave in waves.values())
+    for axes, (label, wave) in zip(panels, waves.items(), strict=True):
+        decibels = _decibels(np.asarray(wave)[:shortest], sample_rate)
+        axes.imshow(
+            decibels,
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            vmin=QUIETEST_DB,
+            vmax=0,
+            extent=(0, shortest / sample_rate, 0, sample_rate / 2000),
+        )
+        axes.set(ylabel="kHz")
+        _name_inside(axes, label)
+    _write_marks(panels[0], marks)
+    panels[-1].set_xlabel("second")
+    return figure
+
+
+def code_grid(
+    codes_QT: ArrayLike, frame_rate: float = 12.5, marks: Marks = ()
+) -> Figure:
+    """Codes as numbered cells: a row a codebook, a column a frame."""
+    codes = np.asarray(codes_QT)
+    num_codebooks, num_frames = codes.shape
+    figure, (axes,) = _panels(1, height=0.7 + 0.28 * num_codebooks)
+    axes.imshow(codes, aspect="auto", cmap="viridis", alpha=0.75)
+    for (q, frame), code in np.ndenumerate(codes):
+        axes.text(frame, q, str(code), ha="center", va="center", fontsize=6.5)
+    axes.set_yticks(
+        range(num_codebooks), [f"codebook {q}" for q in range(num_codebooks)]
+    )
+    axes.set(xlabel=f"frame of {1000 / frame_rate:.0f} ms")
+    axes.tick_params(length=0)
+    frames = [(second * frame_rate - 0.5, name) for second, name in marks]
+    _write_marks(axes, frames)
+    return figure
+
+
+def nearest_entries(points_N2: ArrayLike, entries_K2: ArrayLike) -> Figure:
+    """Points in the plane, each tied to the entry that stands for it."""
+    points, entries = np.asarray(points_N2), np.asarray(entries_K2)
+    distances = np.linalg.norm(points[:, None] - entries, axis=-1)
+    nearest = distances.argmin(axis=1)
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    for point, entry in zip(points, entries[nearest], strict=True):
+        axes.plot(*np.stack([point, entry]).T, color=GREY, lw=0.4, zorder=1)
+    axes.scatter(*points.T, s=9, c=nearest, cmap="tab10", zorder=2)
+    for code, entry in enumerate(entries):
+        axes.annotate(
+            str(code), entry, ha="center", va="center", fontsize=9, fontweight="bold",
+            bbox={"boxstyle": "circle", "fc": "white", "ec": "black"},
+        )  # fmt: skip
+    axes.set_aspect("equal")
+    axes.set(xticks=[], yticks=[])
+    return figure
+
+
+def codebook_bars(
+    table: Mapping[str, Sequence[float]],
+    names: Sequence[str] | None = None,
+    *,
+    ylabel: str = "",
+    levels: Mapping[str, float] | None = None,
+    top: float | None = None,
+) -> Figure:
+    """Groups of bars, one group a codebook, one colour a row of the table.
+
+    Args:
+        table: label to values, one for each group.
+        names: what stands under the groups; None: codebook numbers.
+        ylabel: what the values are.
+        levels: dashed lines to compare with; one that has a label of the table gets
+            its colour.
+        top: upper end of the axis.
+    """
+    figure, (axes,) = _panels(1, height=2.8)
+    num_groups = len(next(iter(table.values())))
+    width = 0.8 / len(table)
+    colours = dict(zip(table, COLOURS, strict=False))
+    for index, (label, values) in enumerate(table.items()):
+        places = np.arange(num_groups) + (index - (len(table) - 1) / 2) * width
+        axes.bar(places, values, width, color=colours[label], label=label)
+    for label, level in (levels or {}).items():
+        colour = next((c for name, c in colours.items() if name in label), GREY)
+        axes.axhline(level, color=colour, ls="--", lw=1, label=label)
+    shown = [str(q) for q in range(num_groups)] if names is None else list(names)
+    axes.set_xticks(range(num_groups), shown)
+    axes.set(xlabel="codebook" if names is None else "", ylabel=ylabel)
+    axes.set_ylim(0, top)
+    if len(table) + len(levels or {}) > 1:
+        axes.legend(frameon=False, fontsize=8, ncols=2)
+    return figure
+
+
+def compare_waveforms(
+    waves: Mapping[str, ArrayLike],
+    start: float,
+    stop: float,
+    *,
+    boundaries: Sequence[float] = (),
+    sample_rate: int = SAMPLE_RATE,
+) -> Figure:
+    """Sounds on top of one another between two seconds.
+
+    Args:
+        waves: label to samples (N,).
+        start: first second.
+        stop: last second.
+        boundaries: seconds at which a line is drawn.
+        sample_rate: samples per second.
+    """
+    figure, (axes,) = _panels(1, height=2.6)
+    window = slice(round(start * sample_rate), round(stop * sample_rate))
+    for index, (label, wave) in enumerate(waves.items()):
+        samples = np.asarray(wave)[window]
+        seconds = start + np.arange(len(samples)) / sample_rate
+        axes.plot(
+            seconds, samples, color=COLOURS[index % len(COLOURS)],
+            lw=2.2 if index == 0 else 1.0, alpha=0.5 if index == 0 else 1.0, label=label,
+        )  # fmt: skip
+    for boundary in boundaries:
+        if start <= boundary <= stop:
+            axes.axvline(boundary, color=GREY, ls=":", lw=1)
+    axes.set(xlim=(start, stop), xlabel="second", ylabel="sample")
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
+    return figure
+
+
+def event_timeline(
+    kinds: Sequence[str], steps: Sequence[int], texts: Sequence[str]
+) -> Figure:
+    """What an engine gave at which step: text above, frames of sound below.
+
+    Args:
+        kinds: `text` or `sound`, for each event.
+        steps: the step after which the event came.
+        texts: the piece of text, or anything for sound.
+    """
+    figure, (axes,) = _panels(1, height=1.9)
+    for kind, step, text in zip(kinds, steps, texts, strict=True):
+        is_text = kind == "text"
+        colour, row = (ORANGE, 1) if is_text else (BLUE, 0)
+        axes.barh(row, 0.9, left=step - 0.45, height=0.6, color=colour)
+        if is_text:
+            axes.text(
+                step, row + 0.42, text.strip(), ha="left", rotation=30, fontsize=8
+            )
+    axes.set_yticks([0, 1], ["80 ms of sound", "text"])
+    axes.set(xlabel="step of the model", ylim=(-0.5, 2.3), xlim=(-1, max(steps) + 1))
+    return figure
+
+
+def token_probabilities(
+    tokens: Sequence[str], table: Mapping[str, NDArray[np.floating]]
+) -> Figure:
+    """Probabilities of the same few tokens, a panel a setting."""
+    figure = Figure(figsize=(9.5, 2.6), layout="constrained")
+    panels = figure.subplots(1, len(table), sharey=True, squeeze=False)[0]
+    for axes, (label, values) in zip(panels, table.items(), strict=True):
+        axes.barh(range(len(tokens)), values, color=BLUE)
+        axes.set(xlim=(0, 1), xlabel="probability", title=label)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_yticks(range(len(tokens)), tokens)
+    panels[0].invert_yaxis()
+    return figure
+
+
+def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(9.5, height * count), layout="constrained")
+    panels = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
+    for axes in panels:
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, list(panels)
+
+
+def _decibels(wave: NDArray[np.floating], sample_rate: int) -> NDArray[np.floating]:
+    window_size = round(0.025 * sample_rate)
+    hop = max(1, round(0.005 * sample_rate))
+    padded = np.pad(wave, window_size // 2)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, window_size)[::hop]
+    strength = np.abs(np.fft.rfft(windows * np.hanning(window_size), axis=1)).T
+    loudest = max(float(strength.max()), 1e-9)
+    floor = 10 ** (QUIETEST_DB / 20)
+    return 20 * np.log10(np.maximum(strength / loudest, floor))
+
+
+def _write_marks(axes: Axes, marks: Marks) -> None:
+    for place, name in marks:
+        axes.axvline(place, color=GREY, lw=0.6)
+        axes.text(
+            place, 1.02, name, transform=axes.get_xaxis_transform(), fontsize=8,
+            ha="left", va="bottom", color="#444444",
+        )  # fmt: skip
+
+
+def _name_inside(axes: Axes, label: str) -> None:
+    axes.text(
+        0.99, 0.93, label, transform=axes.transAxes, ha="right", va="top", fontsize=9,
+        color="white",
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Controls for the notebooks, each with a fixed call beside it that needs no control."""

@@ -1,0 +1,96 @@
+"""Figures show the numbers they are given."""
+
+import numpy as np
+import pytest
+
+from minimind_o import plots
+
+RATE = 8000
+
+
+def tone(hertz: float, seconds: float = 0.5) -> np.ndarray:
+    return np.sin(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)
+
+
+@pytest.mark.parametrize("hertz", [500, 2000])
+def test_a_tone_is_brightest_at_its_frequency(hertz):
+    figure = plots.spectrogram({"tone": tone(hertz)}, RATE)
+    image = figure.axes[0].images[0]
+    brightest = image.get_array().mean(axis=1).argmax()
+    rows, top = image.get_array().shape[0], image.get_extent()[3]
+    assert abs(brightest / (rows - 1) * top - hertz / 1000) < 0.05
+    assert image.get_array().max() == pytest.approx(0, abs=1e-6)
+
+
+def test_sounds_of_different_length_share_their_time():
+    figure = plots.spectrogram({"long": tone(500), "short": tone(500, 0.3)}, RATE)
+    assert {axes.images[0].get_extent()[1] for axes in figure.axes} == {0.3}
+
+
+def test_silence_is_drawn_and_not_divided_by():
+    image = plots.spectrogram({"silence": np.zeros(RATE)}, RATE).axes[0].images[0]
+    assert np.isfinite(image.get_array()).all()
+
+
+def test_every_code_is_written_in_its_cell():
+    codes = np.array([[3, 14, 15], [9, 26, 5]])
+    axes = plots.code_grid(codes).axes[0]
+    written = {text.get_position(): text.get_text() for text in axes.texts}
+    assert written == {(f, q): str(codes[q, f]) for q in range(2) for f in range(3)}
+
+
+def test_words_stand_over_the_frame_in_which_they_begin():
+    axes = plots.code_grid(np.zeros((2, 20), int), 12.5, [(0.8, "cat")]).axes[0]
+    word = next(text for text in axes.texts if text.get_text() == "cat")
+    assert word.get_position()[0] == pytest.approx(9.5)  # where frame 10 begins
+
+
+def test_bars_have_the_heights_of_the_table_and_its_levels():
+    table = {"phoneme": [0.7, 0.1], "voice": [0.2, 0.3]}
+    figure = plots.codebook_bars(table, levels={"guess the phoneme": 0.08})
+    axes = figure.axes[0]
+    heights = [[bar.get_height() for bar in group] for group in axes.containers]
+    assert heights == list(table.values())
+    line = axes.lines[0]
+    assert line.get_ydata()[0] == 0.08
+    assert line.get_color() == plots.BLUE
+
+
+def test_only_the_window_is_drawn_and_the_boundaries_in_it():
+    waves = {"whole": tone(500), "pieces": tone(500)}
+    figure = plots.compare_waveforms(
+        waves, 0.1, 0.2, boundaries=[0.08, 0.16], sample_rate=RATE
+    )
+    *curves, boundary = figure.axes[0].lines
+    assert [len(curve.get_xdata()) for curve in curves] == [800, 800]
+    assert boundary.get_xdata()[0] == 0.16
+
+
+def test_the_points_are_tied_to_their_nearest_entries():
+    points = np.array([[0.0, 0.0], [1.0, 1.0], [0.9, 0.8]])
+    entries = np.array([[0.1, 0.0], [1.0, 0.9]])
+    ends = [
+        line.get_xydata()[1]
+        for line in plots.nearest_entries(points, entries).axes[0].lines
+    ]
+    assert np.array_equal(ends, entries[[0, 1, 1]])
+
+
+def test_events_stand_at_their_steps():
+    figure = plots.event_timeline(["text", "sound"], [0, 8], ["Hi", ""])
+    bars = [bar for group in figure.axes[0].containers for bar in group]
+    places = [(bar.get_x() + bar.get_width() / 2, bar.get_y() + 0.3) for bar in bars]
+    assert np.allclose(places, [(0, 1), (8, 0)])
+
+
+def test_each_setting_has_its_probabilities():
+    table = {"cold": np.array([1.0, 0.0]), "hot": np.array([0.6, 0.4])}
+    figure = plots.token_probabilities(["a", "b"], table)
+    widths = [[bar.get_width() for bar in axes.containers[0]] for axes in figure.axes]
+    assert widths == [[1.0, 0.0], [0.6, 0.4]]
+
+
+def test_a_waveform_is_drawn_over_its_seconds():
+    axes = plots.waveform(tone(500), RATE, [(0.25, "now")]).axes[0]
+    assert axes.lines[0].get_xdata()[-1] == pytest.approx(0.5 - 1 / RATE)
+    assert axes.texts[0].get_text() == "now"
