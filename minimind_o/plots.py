@@ -64,7 +64,7 @@ def code_grid(
 ) -> Figure:
     """Codes as numbered cells: a row a codebook, a column a frame."""
     codes = np.asarray(codes_QT)
-    num_codebooks, num_frames = codes.shape
+    num_codebooks = len(codes)
     figure, (axes,) = _panels(1, height=0.7 + 0.28 * num_codebooks)
     axes.imshow(codes, aspect="auto", cmap="viridis", alpha=0.75)
     for (q, frame), code in np.ndenumerate(codes):
@@ -88,7 +88,7 @@ def nearest_entries(points_N2: ArrayLike, entries_K2: ArrayLike) -> Figure:
     axes = figure.add_subplot()
     for point, entry in zip(points, entries[nearest], strict=True):
         axes.plot(*np.stack([point, entry]).T, color=GREY, lw=0.4, zorder=1)
-    axes.scatter(*points.T, s=9, c=nearest, cmap="tab10", zorder=2)
+    axes.scatter(points[:, 0], points[:, 1], s=9, c=nearest, cmap="tab10", zorder=2)
     for code, entry in enumerate(entries):
         axes.annotate(
             str(code), entry, ha="center", va="center", fontsize=9, fontweight="bold",
@@ -158,10 +158,10 @@ def compare_waveforms(
     for index, (label, wave) in enumerate(waves.items()):
         samples = np.asarray(wave)[window]
         seconds = start + np.arange(len(samples)) / sample_rate
-        axes.plot(
-            seconds, samples, color=COLOURS[index % len(COLOURS)],
-            lw=2.2 if index == 0 else 1.0, alpha=0.5 if index == 0 else 1.0, label=label,
-        )  # fmt: skip
+        # The first is what the others are compared with: broad and pale, behind them.
+        width, opacity = (2.2, 0.5) if index == 0 else (1.0, 1.0)
+        colour = COLOURS[index % len(COLOURS)]
+        axes.plot(seconds, samples, color=colour, lw=width, alpha=opacity, label=label)
     for boundary in boundaries:
         if start <= boundary <= stop:
             axes.axvline(boundary, color=GREY, ls=":", lw=1)

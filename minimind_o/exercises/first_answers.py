@@ -18,7 +18,8 @@ Floats = NDArray[np.floating]
 
 def gather(events: Iterable[Event]) -> tuple[str, Floats]:
     """The whole text and the whole sound (N,) of an answer."""
-    text, pieces = "", [np.zeros(0, np.float32)]
+    text = ""
+    pieces: list[Floats] = [np.zeros(0, np.float32)]
     for event in events:
         if isinstance(event, TextEvent):
             text += event.text

@@ -1,1 +1,1 @@
-"""Controls for the notebooks, each with a fixed call beside it that needs no control."""
+"""Controls for the notebooks; beside each stands a fixed call that needs none."""

@@ -75,7 +75,7 @@ class QuestionBox(ipywidgets.VBox):
         )
 
     def ask(self) -> None:
-        """Answer what stands in the box; an error is shown where the answer would be."""
+        """Answer what stands in the box, or show the error in the answer's place."""
         pieces = []
         self.answer.value = ""
         try:

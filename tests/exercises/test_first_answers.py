@@ -1,4 +1,4 @@
-"""The checkers of the quickstart pass right answers and say what is wrong with others."""
+"""The checkers of the quickstart pass right answers and say what others lack."""
 
 import re
 

@@ -64,5 +64,5 @@ def test_no_codebook_kept_sounds_the_same_whatever_the_codes(mimi):
 
 
 def test_a_codebook_that_does_not_exist_is_named(mimi):
-    with pytest.raises(UserError, match="codebook 8 does not exist.*0…7"):
+    with pytest.raises(UserError, match=r"codebook 8 does not exist.*0…7"):
         decode_kept(mimi, torch.zeros(1, 8, 4).long(), [0, 8])
