@@ -146,8 +146,7 @@ def _voices(run: NanoRun) -> Metrics:
 def _sft_t2a(run: NanoRun) -> Metrics:
     from minimind_o.nano.t2a import build_t2a
 
-    out, full = run.out("sft_t2a"), run.work / "full"
-    return dict(build_t2a(run.assets.mimi, out, seed=run.seed, full=full))
+    return dict(build_t2a(run.assets.mimi, run.out("sft_t2a"), seed=run.seed))
 
 
 def _llm(run: NanoRun) -> Metrics:
@@ -164,14 +163,11 @@ def _omni(run: NanoRun) -> Metrics:
 
     from minimind_o.nano.omni import OMNI_RECIPE, train_omni
 
-    full = run.work.parent / "sft_t2a" / "full" / "train.parquet"
-    shipped = run.assets.sft_t2a / "train.parquet"
     figures = train_omni(
         replace(OMNI_RECIPE, seed=run.seed),
         tokenizer=run.assets.tokenizer,
         llm=run.assets.llm,
         sft_t2a=run.assets.sft_t2a,
-        train=full if full.is_file() else shipped,
         work=run.work,
         out=run.out("omni"),
     )

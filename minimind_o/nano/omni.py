@@ -19,12 +19,12 @@ OMNI_RECIPE = TrainingRecipe(
 
 
 def train_omni(
-    recipe: TrainingRecipe, *, tokenizer: Path, llm: Path, sft_t2a: Path, train: Path,
+    recipe: TrainingRecipe, *, tokenizer: Path, llm: Path, sft_t2a: Path,
     work: Path, out: Path,
 ) -> dict[str, float]:  # fmt: skip
     """Train (or resume) and write the model directory `out`; the figures of the card."""
     data = T2AData(
-        train=[train],
+        train=[sft_t2a / "train.parquet"],
         validation=[sft_t2a / "validation.parquet"],
         max_positions=MAX_POSITIONS,
         seed=recipe.seed,

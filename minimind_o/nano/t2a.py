@@ -174,13 +174,14 @@ def write_rows(
 
 
 def build_t2a(
-    mimi_directory: Path, out: Path, *, seed: int = 0, num_train: int = 16_000,
-    num_shipped: int = 5_000, read_share: float = 0.6, full: Path | None = None,
-) -> dict[str, float]:  # fmt: skip
-    """Write train (and, at `full`, the whole training set), validation and test.
-
-    The shipped `train.parquet` is the first `num_shipped` rows of the full set.
-    """
+    mimi_directory: Path,
+    out: Path,
+    *,
+    seed: int = 0,
+    num_train: int = 16_000,
+    read_share: float = 0.6,
+) -> dict[str, float]:
+    """Write `train.parquet`, `validation.parquet` and `test.parquet`."""
     splits = {
         "train": draw_training(seed, num_train, read_share),
         "validation": draw_held_out("validation", 120, 120),
@@ -190,15 +191,11 @@ def build_t2a(
     coder = AnswerCoder(mimi_directory)
     coder.add([item for items in splits.values() for item in items], mimi.frame_size)
     references = {voice: reference_codes(mimi, voice) for voice in SEEN_VOICES}
-    if full is not None:
-        write_rows(full / "train.parquet", splits["train"], coder, references, seed)
-    splits["train"] = splits["train"][:num_shipped]
     for name, items in splits.items():
         write_rows(out / f"{name}.parquet", items, coder, references, seed)
     frames = sum(codes.shape[1] for codes, _ in coder.done.values())
     hours = frames / mimi.frame_rate / 3600
     return {name: len(items) for name, items in splits.items()} | {
-        "train_full": num_train,
         "recordings": len(coder.done),
         "hours_of_different_speech": hours,
     }
