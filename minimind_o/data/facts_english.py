@@ -7,7 +7,13 @@ of the text. A phrasing is a question form, asked through one of the `OPENINGS`.
 from minimind_o.data.facts import Fact
 from minimind_o.data.vocabulary import DAYS, MONTHS, NUMBERS, TENS
 
-OPENINGS = ("{}", "Please tell me, {}", "I want to know, {}", "Hello, {}", "My friend, {}")
+OPENINGS = (
+    "{}",
+    "Please tell me, {}",
+    "I want to know, {}",
+    "Hello, {}",
+    "My friend, {}",
+)
 
 
 def number_word(value: int) -> str:
@@ -28,7 +34,8 @@ def _arithmetic() -> list[Fact]:
         for a in range(11) for b in range(11)
     ]  # fmt: skip
     differences = [
-        (a, b, a - b, "minus", "-", ("{a} take away {b} is what?", "take {b} from {a}."))
+        (a, b, a - b, "minus", "-",
+         ("{a} take away {b} is what?", "take {b} from {a}."))
         for a in range(11) for b in range(a + 1)
     ]  # fmt: skip
     products = [
@@ -126,10 +133,12 @@ def _colours() -> list[Fact]:
 # animal: what it says or does, where it lives, what it eats, legs
 _ANIMALS = (
     "cat:meow:a house:fish:four|dog:woof:a house:meat:four|cow:moo:a farm:grass:four|"
-    "duck:quack:a river:bread:two|sheep:baa:a farm:grass:four|pig:oink:a farm:apples:four|"
-    "bird:tweet:a tree:seeds:two|bee:buzz:a garden:flowers:six|mouse:squeak:a hole:cheese:four|"
-    "frog:croak:a river:flies:four|owl:hoot:a forest:mice:two|lion:roar:the grass:meat:four|"
-    "horse:neigh:a farm:grass:four|bear:growl:a forest:honey:four"
+    "duck:quack:a river:bread:two|sheep:baa:a farm:grass:four|"
+    "pig:oink:a farm:apples:four|bird:tweet:a tree:seeds:two|"
+    "bee:buzz:a garden:flowers:six|mouse:squeak:a hole:cheese:four|"
+    "frog:croak:a river:flies:four|owl:hoot:a forest:mice:two|"
+    "lion:roar:the grass:meat:four|horse:neigh:a farm:grass:four|"
+    "bear:growl:a forest:honey:four"
 )
 
 
@@ -207,7 +216,7 @@ is the shop near?/is it near?/is the school close?/are you near me?=It is very c
 what do you do with the door?/is the door open?/can you close the door?/do you shut doors?=I close{kl'oUz} the door when it is cold.
 what is lead?/is lead hard?/what is heavy?/tell me about lead.=Lead{l'Ed} is a soft and heavy metal.
 can you lead me home?/do you lead?/who leads us?/can you show me the road?=I can lead{l'i:d} you home.
-"""
+"""  # noqa: E501
 
 
 def _talk() -> list[Fact]:

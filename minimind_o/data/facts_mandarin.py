@@ -39,7 +39,10 @@ def _calendar() -> list[Fact]:
     facts = []
     for family, names in (("day", days), ("month", months)):
         for index, name in enumerate(names):
-            for word, other in (("后", names[(index + 1) % len(names)]), ("前", names[index - 1])):
+            for word, other in (
+                ("后", names[(index + 1) % len(names)]),
+                ("前", names[index - 1]),
+            ):
                 questions = (
                     f"{name}的{word}面是什么？",
                     f"{name}{word}面是哪一个？",
@@ -53,7 +56,7 @@ def _calendar() -> list[Fact]:
 def _opposites() -> list[Fact]:
     facts = []
     for pair in "大小 新旧 高低 黑白 好坏 热冷 快慢 长短 多少 上下 左右 前后".split():
-        for word, other in (pair, pair[::-1]):
+        for word, other in (tuple(pair), tuple(pair[::-1])):
             sounds = {"长": "长{chang2}", "少": "少{shao3}", "好": "好{hao3}"}
             a, b = sounds.get(word, word), sounds.get(other, other)
             questions = (
@@ -67,9 +70,13 @@ def _opposites() -> list[Fact]:
 
 
 _COLOURS = (
-    "天空:蓝 草:绿 雪:白 太阳:红 月亮:黄 夜晚:黑 牛奶:白 苹果:红 香蕉:黄 树叶:绿 大海:蓝 火:红"
+    "天空:蓝 草:绿 雪:白 太阳:红 月亮:黄 夜晚:黑 "
+    "牛奶:白 苹果:红 香蕉:黄 树叶:绿 大海:蓝 火:红"
 )
-_ANIMALS = "猫:鱼:家里 狗:肉:家里 牛:草:山上 羊:草:山上 马:草:山上 鸟:虫:树上 鱼:草:水里 兔子:草:花园"
+_ANIMALS = (
+    "猫:鱼:家里 狗:肉:家里 牛:草:山上 羊:草:山上 "
+    "马:草:山上 鸟:虫:树上 鱼:草:水里 兔子:草:花园"
+)
 
 
 def _things() -> list[Fact]:

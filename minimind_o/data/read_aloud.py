@@ -1,7 +1,8 @@
 """Texts to read aloud, composed at random from the world's words.
 
-Half are grammatical, half are plain sequences of words, some with repetitions: a learner
-may type anything, so the model must learn to walk along a text, not to know texts.
+Half are grammatical, half are plain sequences of words, some with repetitions: a
+learner may type anything, so the model must learn to walk along a text, not to know
+texts.
 """
 
 from typing import Literal
@@ -24,9 +25,9 @@ _ENGLISH_PATTERNS = (
     "we will M R", "# and # is not #", "T A A N V T N", "it is A R", "where is T A N",
 )  # fmt: skip
 _MANDARIN_CLASSES = {
-    "N": v.ZH_ANIMALS + v.ZH_PEOPLE + v.ZH_THINGS, "A": v.ZH_ADJECTIVES, "V": v.ZH_VERBS,
-    "M": v.ZH_MOVES, "L": v.ZH_PLACES, "T": v.ZH_TIMES, "#": v.ZH_NUMBERS,
-    "P": v.ZH_PEOPLE,
+    "N": v.ZH_ANIMALS + v.ZH_PEOPLE + v.ZH_THINGS, "A": v.ZH_ADJECTIVES,
+    "V": v.ZH_VERBS, "M": v.ZH_MOVES, "L": v.ZH_PLACES, "T": v.ZH_TIMES,
+    "#": v.ZH_NUMBERS, "P": v.ZH_PEOPLE,
 }  # fmt: skip
 _MANDARIN_PATTERNS = (
     "T P 在 L M", "P V A N", "N 很 A", "T N 很 A", "我 V N", "P 在 L V N", "# 个 N",
@@ -34,7 +35,9 @@ _MANDARIN_PATTERNS = (
 )  # fmt: skip
 
 
-def _pattern(rng: np.random.Generator, patterns: tuple[str, ...], classes: dict) -> list[str]:
+def _pattern(
+    rng: np.random.Generator, patterns: tuple[str, ...], classes: dict
+) -> list[str]:
     slots = patterns[rng.integers(len(patterns))].split()
     return [str(rng.choice(classes[s])) if s in classes else s for s in slots]
 
@@ -48,8 +51,10 @@ def _loose_words(rng: np.random.Generator, language: str, count: int) -> list[st
     return words
 
 
-def compose(rng: np.random.Generator, language: Literal["en", "zh"], num_words: int) -> str:
-    """A text of about `num_words` words, with pronunciation mark-up where it matters."""
+def compose(
+    rng: np.random.Generator, language: Literal["en", "zh"], num_words: int
+) -> str:
+    """A text of about `num_words` words, marked up where pronunciation matters."""
     heteronyms = ENGLISH_HETERONYMS if language == "en" else MANDARIN_HETERONYMS
     patterns = _ENGLISH_PATTERNS if language == "en" else _MANDARIN_PATTERNS
     classes = _ENGLISH_CLASSES if language == "en" else _MANDARIN_CLASSES

@@ -1,4 +1,4 @@
-"""Synthetic speech: espeak-ng called through ctypes, in twelve clearly different voices.
+"""Synthetic speech: espeak-ng, called through ctypes, in twelve different voices.
 
 espeak-ng is a formant synthesiser. It is deterministic, renders hours of speech in
 seconds, and tells at which sample every word begins, so that the nano world needs no
@@ -8,6 +8,7 @@ recordings. The shared library and its data come with the package `espeakng-load
 import ctypes
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import espeakng_loader
 import numpy as np
@@ -65,7 +66,9 @@ class Voice:
     seen: bool
 
 
-def _voice(name: str, variant: str, pitch: int, span: int, rate: int, seen: bool) -> Voice:
+def _voice(
+    name: str, variant: str, pitch: int, span: int, rate: int, seen: bool
+) -> Voice:
     return Voice(
         name=name, variant=variant, pitch=pitch, pitch_range=span, rate=rate, seen=seen
     )
@@ -116,7 +119,9 @@ class _Synthesiser:
             _AUDIO_OUTPUT_SYNCHRONOUS, 0, data_path, _INITIALIZE_PHONEME_EVENTS
         )
         if self.native_rate <= 0:
-            raise UserError("espeak-ng could not be initialised: reinstall espeakng-loader.")
+            raise UserError(
+                "espeak-ng could not be initialised: reinstall espeakng-loader."
+            )
         self.chunks: list[np.ndarray] = []
         self.words: list[tuple[int, int]] = []
         self.phonemes: list[tuple[str, int]] = []
@@ -124,7 +129,7 @@ class _Synthesiser:
         self.library.espeak_SetSynthCallback(self._callback)
         self.variant = ""
 
-    def _receive(self, samples, num_samples: int, events) -> int:
+    def _receive(self, samples: Any, num_samples: int, events: Any) -> int:
         if num_samples > 0:
             self.chunks.append(np.ctypeslib.as_array(samples, (num_samples,)).copy())
         index = 0

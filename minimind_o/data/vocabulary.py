@@ -9,8 +9,9 @@ import re
 # Spelled alike, spoken by context: never drawn without one.
 HETERONYMS = frozenset("live close read lead wind tear use".split())
 
-# Spelled differently, spoken alike (no/know, to/two …): one of each pair is never drawn
-# without a sentence around it, since nobody could tell from its sound how to write it.
+# Spelled differently, spoken alike (no/know, to/two …): one of each pair is never
+# drawn without a sentence around it, since nobody could tell from its sound how to
+# write it.
 HOMOPHONES = frozenset("no here see to for their write eye hole week bye be".split())
 
 NUMBERS = (
@@ -31,7 +32,8 @@ ANIMALS = (
     "monkey owl"
 ).split()
 PEOPLE = (
-    "mother father sister brother teacher doctor farmer child friend girl boy king queen"
+    "mother father sister brother teacher doctor farmer child friend girl boy king "
+    "queen"
 ).split()
 THINGS = (
     "apple banana ball book box bread cake car chair coat cup door egg flower hat key "
@@ -44,15 +46,16 @@ PLACES = (
 ).split()
 ADJECTIVES = (
     "big small old young new happy sad fast slow hot cold long short high low good bad "
-    "clean dirty strong weak soft hard full empty open light dark early late quiet loud "
-    "sweet kind little warm"
+    "clean dirty strong weak soft hard full empty open light dark early late quiet "
+    "loud sweet kind little warm"
 ).split()
 VERBS = (
     "sees likes finds wants takes brings makes keeps opens holds buys carries draws "
     "paints hears knows loves needs follows helps"
 ).split()
 MOVES = (
-    "runs walks sleeps sings plays waits sits jumps swims works talks laughs eats stands"
+    "runs walks sleeps sings plays waits sits jumps swims works talks laughs eats "
+    "stands"
 ).split()
 ADVERBS = (
     "slowly quickly today tomorrow again always never often now here there together "
@@ -103,7 +106,9 @@ def all_english_words() -> tuple[str, ...]:
     words = dict.fromkeys(ENGLISH_WORDS)
     for fact in english_facts():
         for text in (*fact.questions, plain(fact.answer)):
-            words |= dict.fromkeys(w for w in re.findall(r"[A-Za-z]+", text) if w != "x")
+            words |= dict.fromkeys(
+                w for w in re.findall(r"[A-Za-z]+", text) if w != "x"
+            )
     keep: dict[str, str] = {}
     for word in words:
         keep.setdefault(word.lower(), word)

@@ -2,8 +2,8 @@
 
 Two kinds of dialogue:
 
-- **facts**: a question form asked through an opening, one right answer. Of every fact of
-  a templated family one question form is held out of training altogether (the others
+- **facts**: a question form asked through an opening, one right answer. Of every fact
+  of a templated family one question form is held out of training altogether (the others
   teach the fact, other facts teach the form); of small talk, whose forms are its own, a
   fifth of the pairs of form and opening. So a right answer to them is generalisation.
 - **read-aloud**: `Say: …` or `读：…`, a text composed at random, answered by itself.
@@ -79,7 +79,9 @@ def fact_dialogues(language: Language, split: Split) -> tuple[Dialogue, ...]:
                     held_out = form == index % len(fact.questions)
                 home = ("validation", "test")[index % 2] if held_out else "train"
                 if home == split:
-                    dialogues.append(_dialogue(fact, opening.format(question), language))
+                    dialogues.append(
+                        _dialogue(fact, opening.format(question), language)
+                    )
     return tuple(dialogues)
 
 
@@ -122,13 +124,19 @@ def read_aloud_stream(
 
 
 @functools.cache
-def held_out_texts(language: Language, split: Split, count: int) -> tuple[Dialogue, ...]:
+def held_out_texts(
+    language: Language, split: Split, count: int
+) -> tuple[Dialogue, ...]:
     """Distinct read-aloud requests of 2 to 12 words of a held-out split."""
     rng = np.random.default_rng([7, ("validation", "test").index(split)])
     texts: dict[str, Dialogue] = {}
     while len(texts) < count:
         dialogue = read_aloud(rng, language, int(rng.integers(2, 13)))
-        limit = len(dialogue.answer.split()) if language == "en" else len(dialogue.answer) / 2
+        limit = (
+            len(dialogue.answer.split())
+            if language == "en"
+            else len(dialogue.answer) / 2
+        )
         if limit <= 12:
             texts.setdefault(dialogue.answer, dialogue)
     return tuple(texts.values())
@@ -137,4 +145,6 @@ def held_out_texts(language: Language, split: Split, count: int) -> tuple[Dialog
 def world_words() -> tuple[set[str], set[str]]:
     """Distinct English words (lower case, heteronyms included) and Mandarin words."""
     english = {word.lower() for word in vocabulary.all_english_words()}
-    return english | vocabulary.HETERONYMS | vocabulary.HOMOPHONES, set(vocabulary.MANDARIN_WORDS)
+    return english | vocabulary.HETERONYMS | vocabulary.HOMOPHONES, set(
+        vocabulary.MANDARIN_WORDS
+    )

@@ -1,7 +1,8 @@
 """Mimi, the speech codec: 24 kHz waves to 12.5 frames of 8 codes a second, and back.
 
-The class is moshi's `MimiModel`; a directory holds its configuration (`config.json`, the
-dictionary `moshi.models.loaders.get_mimi` takes) and its weights (`model.safetensors`).
+The class is moshi's `MimiModel`; a directory holds its configuration (`config.json`,
+the dictionary that `moshi.models.loaders.get_mimi` takes) and its weights
+(`model.safetensors`).
 
 Shapes: B batch, Q codebook, T frame, N sample.
 """
@@ -125,7 +126,7 @@ class Mimi:
 
     @torch.no_grad()
     def step(self, codes_BQT: Tensor) -> Tensor:
-        """Decode the next frame or frames of a stream: (B, Q, T) to (B, T · frame_size).
+        """Decode the next frame or frames: (B, Q, T) to (B, T · frame_size).
 
         Sample for sample what `decode` gives for all codes at once.
         """
@@ -151,21 +152,30 @@ def load_mimi(directory: Path | str, device: torch.device | str = "cpu") -> Mimi
         UserError: a missing, truncated or mismatching file, named.
     """
     directory = Path(directory)
-    config_path, weights_path = directory / "config.json", directory / "model.safetensors"
+    config_path, weights_path = (
+        directory / "config.json",
+        directory / "model.safetensors",
+    )
     for path in (config_path, weights_path):
         if not path.is_file():
-            raise UserError(f"the codec file {path} is missing: run `minimind-o nano mimi`.")
+            raise UserError(
+                f"the codec file {path} is missing: run `minimind-o nano mimi`."
+            )
     try:
         config = json.loads(config_path.read_text())
         model = loaders.get_mimi(None, config, device, config["quantizer"]["n_q"])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(f"{config_path} is not a Mimi configuration: {error}.") from None
+        raise UserError(
+            f"{config_path} is not a Mimi configuration: {error}."
+        ) from None
     try:
         state = {k: v.float() for k, v in load_file(weights_path).items()}
         model.load_state_dict(state)
     except Exception as error:
         first = str(error).splitlines()[0]
-        raise UserError(f"{weights_path} cannot be read as Mimi weights: {first}") from None
+        raise UserError(
+            f"{weights_path} cannot be read as Mimi weights: {first}"
+        ) from None
     return Mimi(model.to(device).eval(), config)
 
 

@@ -23,7 +23,7 @@ REQUIRED_FILES = ("config.yaml", "configuration.json", "model.pt", "am.mvn")
 
 
 class SenseVoice:
-    """A loaded recogniser: encoder states for the projector, text for the evaluation."""
+    """A loaded recogniser: states for the projector, text for the evaluation."""
 
     def __init__(self, model: Any, frontend: Any, tokenizer: Any) -> None:
         self.model = model
@@ -55,13 +55,17 @@ class SenseVoice:
             if sample_rate != rate:
                 mono = soxr.resample(mono, sample_rate, rate)
             shortest = rate * self.frontend.frame_length // 1000
-            tensors.append(torch.from_numpy(np.pad(mono, (0, max(0, shortest - len(mono))))))
+            tensors.append(
+                torch.from_numpy(np.pad(mono, (0, max(0, shortest - len(mono)))))
+            )
         lengths = torch.tensor([len(t) for t in tensors])
         batch = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
         features, feature_lengths = self.frontend(batch, lengths)
         return features, feature_lengths
 
-    def run_encoder(self, features_BLF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+    def run_encoder(
+        self, features_BLF: Tensor, lengths_B: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """States of the four queries and of the speech, (B, 4 + L, D), and lengths."""
         queries = torch.tensor([0, 1, 2, 15], device=features_BLF.device)
         prefix = self.model.embed(queries).expand(len(features_BLF), -1, -1)
@@ -71,7 +75,9 @@ class SenseVoice:
         return states, lengths
 
     @torch.no_grad()
-    def encode(self, waves: Sequence[np.ndarray], sample_rate: int) -> tuple[Tensor, Tensor]:
+    def encode(
+        self, waves: Sequence[np.ndarray], sample_rate: int
+    ) -> tuple[Tensor, Tensor]:
         """Encoder states (B, L, D) of the speech alone, and their lengths (B,)."""
         states, lengths = self.run_encoder(*self.features(waves, sample_rate))
         return states[:, NUM_QUERIES:], lengths - NUM_QUERIES
@@ -120,7 +126,9 @@ def load_sensevoice(directory: Path | str, device: str = "cpu") -> SenseVoice:
         )  # fmt: skip
     except Exception as error:
         first = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{directory} cannot be loaded as SenseVoice: {first}") from None
+        raise UserError(
+            f"{directory} cannot be loaded as SenseVoice: {first}"
+        ) from None
     finally:
         logging.disable(level)
     frontend = auto.kwargs["frontend"]

@@ -20,12 +20,10 @@ from moshi.models import loaders
 from moshi.models.compression import MimiModel
 from torch import Tensor, nn
 from tqdm.auto import tqdm
-from transformers.audio_utils import mel_filter_bank
 
 from minimind_o.frozen.mimi import NANO_MIMI, save_mimi
+from minimind_o.nano.codec_losses import Discriminator, LogMel
 from minimind_o.nano.speech_pool import SpeechPool, build_pool
-
-RESOLUTIONS = (512, 1024, 2048)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,78 +46,18 @@ class MimiRecipe:
     phoneme_weight: float = 0.5
 
 
-def stft(wave_BN: Tensor, n_fft: int) -> Tensor:
-    """Complex spectrogram (B, frequency, time), hop a quarter of the window."""
-    window = torch.hann_window(n_fft, device=wave_BN.device)
-    return torch.stft(wave_BN, n_fft, n_fft // 4, window=window, return_complex=True)
-
-
-class LogMel(nn.Module):
-    """Log-mel spectrograms at three resolutions, clamped where there is only silence."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        for n_fft in RESOLUTIONS:
-            bank = mel_filter_bank(
-                num_frequency_bins=n_fft // 2 + 1,
-                num_mel_filters=80 if n_fft > 512 else 48,
-                min_frequency=0.0,
-                max_frequency=12_000.0,
-                sampling_rate=24_000,
-            )
-            bank = torch.from_numpy(bank).float()
-            self.register_buffer(f"bank_{n_fft}", bank, persistent=False)
-
-    def forward(self, wave_BN: Tensor) -> list[Tensor]:
-        """(B, N) to one (B, time, mel) log spectrogram per resolution."""
-        spectrograms = []
-        for n_fft in RESOLUTIONS:
-            magnitude = stft(wave_BN, n_fft).abs().transpose(1, 2)
-            mel = magnitude @ getattr(self, f"bank_{n_fft}")
-            spectrograms.append(mel.clamp(min=1e-2).log())
-        return spectrograms
-
-
-class Discriminator(nn.Module):
-    """Small 2-D convolutions over complex spectrograms at three resolutions."""
-
-    def __init__(self, channels: int = 8) -> None:
-        super().__init__()
-        self.stacks = nn.ModuleList(
-            nn.ModuleList(
-                [
-                    nn.Conv2d(2, channels, (3, 9), (1, 4), (1, 4)),
-                    nn.Conv2d(channels, 2 * channels, (3, 5), (2, 2), (1, 2)),
-                    nn.Conv2d(2 * channels, 2 * channels, (3, 5), (1, 2), (1, 2)),
-                    nn.Conv2d(2 * channels, 2 * channels, (3, 3), (1, 2), (1, 1)),
-                    nn.Conv2d(2 * channels, 1, (3, 3), padding=(1, 1)),
-                ]
-            )
-            for _ in RESOLUTIONS
-        )
-
-    def forward(self, wave_BN: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Scores and inner features of (B, N) waves, over all resolutions."""
-        scores, features = [], []
-        for n_fft, stack in zip(RESOLUTIONS, self.stacks, strict=True):
-            spectrum = stft(wave_BN, n_fft)
-            x = torch.view_as_real(spectrum / math.sqrt(n_fft)).permute(0, 3, 2, 1)
-            for layer in list(stack)[:-1]:
-                x = F.leaky_relu(layer(x), 0.2)
-                features.append(x)
-            scores.append(stack[-1](x))
-        return scores, features
-
-
 def initialise(model: MimiModel, generator: torch.Generator) -> None:
-    """Convolutions ~ N(0, 1.2/√fan_in), biases 0, the last one small: it then trains."""
+    """Convolutions ~ N(0, 1.2/√fan_in), biases 0, the last one small: so it trains."""
     last = None
     for module in model.modules():
-        if isinstance(module, nn.Conv1d | nn.ConvTranspose1d) and module.kernel_size[0] > 0:
+        if (
+            isinstance(module, nn.Conv1d | nn.ConvTranspose1d)
+            and module.kernel_size[0] > 0
+        ):
             weight = module.weight
             if isinstance(module, nn.ConvTranspose1d):
-                fan_in = weight.shape[0] // module.groups * module.kernel_size[0]
-                fan_in = fan_in / module.stride[0]
+                per_group = weight.shape[0] // module.groups
+                fan_in = per_group * module.kernel_size[0] / module.stride[0]
             else:
                 fan_in = weight.shape[1] * module.kernel_size[0]
             with torch.no_grad():
@@ -168,7 +106,9 @@ class CodecTrainer:
             semantic, commitment = first.x, (first.penalty + 7 * rest.penalty) / 8
             quantised = first.x + rest.x
         else:
-            semantic = quantizer.rvq_first.output_proj(quantizer.rvq_first.input_proj(latent))
+            semantic = quantizer.rvq_first.output_proj(
+                quantizer.rvq_first.input_proj(latent)
+            )
             rest = quantizer.rvq_rest.output_proj(quantizer.rvq_rest.input_proj(latent))
             quantised, commitment = semantic + rest, latent.new_zeros(())
         (decoded,) = model.decoder_transformer(model._to_encoder_framerate(quantised))
@@ -182,10 +122,17 @@ class CodecTrainer:
         gain = self.rng.uniform(0.5, 1.0, (recipe.batch_size, 1)).astype(np.float32)
         wave = torch.from_numpy(waves * gain)
         bypass = 0.2 if progress < recipe.bypass_until else 0.0
-        for quantizer in (self.model.quantizer.rvq_first, self.model.quantizer.rvq_rest):
+        for quantizer in (
+            self.model.quantizer.rvq_first,
+            self.model.quantizer.rvq_rest,
+        ):
             quantizer.no_quantization_rate = bypass
-        output, semantic, commitment = self.forward(wave, progress >= recipe.quantise_from)
-        losses = self._losses(wave, output, semantic, commitment, torch.from_numpy(labels))
+        output, semantic, commitment = self.forward(
+            wave, progress >= recipe.quantise_from
+        )
+        losses = self._losses(
+            wave, output, semantic, commitment, torch.from_numpy(labels)
+        )
         adversarial = progress >= recipe.adversarial_from
         if adversarial:
             losses |= self._adversarial(wave, output)
@@ -204,12 +151,21 @@ class CodecTrainer:
 
     def _schedule(self, progress: float) -> None:
         warm = min(1.0, (self.index + 1) / 100)
-        rate = self.recipe.learning_rate * warm * (0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * progress)))
+        rate = (
+            self.recipe.learning_rate
+            * warm
+            * (0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * progress)))
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = rate
 
     def _losses(
-        self, wave: Tensor, output: Tensor, semantic: Tensor, commitment: Tensor, labels: Tensor
+        self,
+        wave: Tensor,
+        output: Tensor,
+        semantic: Tensor,
+        commitment: Tensor,
+        labels: Tensor,
     ) -> dict[str, Tensor]:
         pairs = zip(self.log_mel(output), self.log_mel(wave), strict=True)
         mel = torch.stack([F.l1_loss(a, b) for a, b in pairs]).sum()
@@ -229,14 +185,18 @@ class CodecTrainer:
             _, real_features = self.discriminator(wave)
         generator_loss = torch.stack([F.relu(1 - s).mean() for s in scores]).mean()
         pairs = zip(features, real_features, strict=True)
-        matching = torch.stack([(a - b).abs().mean() / b.abs().mean() for a, b in pairs]).mean()
+        matching = torch.stack(
+            [(a - b).abs().mean() / b.abs().mean() for a, b in pairs]
+        ).mean()
         return {"generator": 0.3 * generator_loss, "features": 1.5 * matching}
 
     def _update_discriminator(self, wave: Tensor, output: Tensor) -> Tensor:
         real, _ = self.discriminator(wave)
         fake, _ = self.discriminator(output)
         pairs = zip(real, fake, strict=True)
-        loss = torch.stack([(F.relu(1 - r) + F.relu(1 + f)).mean() for r, f in pairs]).mean()
+        loss = torch.stack(
+            [(F.relu(1 - r) + F.relu(1 + f)).mean() for r, f in pairs]
+        ).mean()
         self.discriminator_optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.discriminator_optimiser.step()
@@ -258,7 +218,13 @@ class CodecTrainer:
     def load_state(self, state: dict) -> None:
         """Go on where a checkpoint stopped."""
         self.index = state["index"]
-        for name in ("model", "phoneme_head", "discriminator", "optimiser", "discriminator_optimiser"):
+        for name in (
+            "model",
+            "phoneme_head",
+            "discriminator",
+            "optimiser",
+            "discriminator_optimiser",
+        ):
             getattr(self, name).load_state_dict(state[name])
         self.rng.bit_generator.state = json.loads(state["rng"])
 
@@ -276,7 +242,8 @@ def train_mimi(recipe: MimiRecipe, work: Path, out: Path) -> dict[str, float]:
         state = torch.load(checkpoint, weights_only=True)
         trainer.load_state(state)
         minutes_before = state["minutes"]
-    started, means = time.monotonic(), {}
+    started = time.monotonic()
+    means: dict[str, float] = {}
 
     def minutes() -> float:
         return minutes_before + (time.monotonic() - started) / 60
@@ -294,9 +261,13 @@ def train_mimi(recipe: MimiRecipe, work: Path, out: Path) -> dict[str, float]:
             bar.update()
             if trainer.index % 50 == 0:
                 row = {"step": trainer.index, "minutes": round(minutes(), 2)}
-                log.write(json.dumps(row | {k: round(v, 4) for k, v in means.items()}) + "\n")
+                log.write(
+                    json.dumps(row | {k: round(v, 4) for k, v in means.items()}) + "\n"
+                )
                 log.flush()
-                bar.set_postfix(mel=f"{means['mel']:.3f}", phoneme=f"{means['phoneme']:.3f}")
+                bar.set_postfix(
+                    mel=f"{means['mel']:.3f}", phoneme=f"{means['phoneme']:.3f}"
+                )
             if trainer.index % 400 == 0:
                 save()
     save()

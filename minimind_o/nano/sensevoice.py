@@ -1,10 +1,9 @@
 """Train the nano SenseVoice: funasr's encoder with CTC, on clean and re-coded speech.
 
-Half of the speech goes through the codec first, so that the transcriber judges words and
-not the codec's colour. It never hears the Talker.
+Part of the speech goes through the codec first, so that the transcriber judges words
+and not the codec's colour. It never hears the Talker.
 """
 
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import sentencepiece
 import torch
 import torch.nn.functional as F
 import yaml
@@ -21,13 +19,22 @@ from tqdm.auto import tqdm
 
 from minimind_o.data.facts import spoken
 from minimind_o.data.speech import SAMPLE_RATE, VOICES, random_voice, render
-from minimind_o.data.world import Dialogue, fact_dialogues, held_out_texts, read_aloud_stream
+from minimind_o.data.world import (
+    Dialogue,
+    Language,
+    fact_dialogues,
+    held_out_texts,
+    read_aloud_stream,
+)
 from minimind_o.evaluation.error_rates import character_errors, word_errors
 from minimind_o.evaluation.normalise import normalise
-from minimind_o.nano.codec_pool import run_codec
 from minimind_o.frozen.sensevoice import NUM_QUERIES, SenseVoice, load_sensevoice
-
-RICH_TOKENS = ("<|en|>", "<|zh|>", "<|Speech|>", "<|NEUTRAL|>", "<|woitn|>")
+from minimind_o.nano.codec_pool import run_codec
+from minimind_o.nano.sensevoice_directory import (
+    RICH_TOKENS,
+    write_cmvn,
+    write_directory,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +62,16 @@ class Utterances:
 
     waves: list[np.ndarray]
     texts: list[str]
-    languages: list[str]
+    languages: list[Language]
 
 
 def draw_dialogues(seed: int, count: int, exclude: frozenset[str]) -> list[Dialogue]:
     """Three quarters English; two thirds read-aloud, one third facts."""
     rng = np.random.default_rng(seed)
-    streams = {language: read_aloud_stream(seed, language, exclude) for language in ("en", "zh")}
+    streams = {
+        language: read_aloud_stream(seed, language, exclude)
+        for language in ("en", "zh")
+    }
     facts = {language: fact_dialogues(language, "train") for language in ("en", "zh")}
     dialogues = []
     for _ in range(count):
@@ -73,11 +83,14 @@ def draw_dialogues(seed: int, count: int, exclude: frozenset[str]) -> list[Dialo
     return dialogues
 
 
-def synthesise(dialogues: Sequence[Dialogue], seed: int, random_share: float = 0.3) -> Utterances:
+def synthesise(
+    dialogues: Sequence[Dialogue], seed: int, random_share: float = 0.3
+) -> Utterances:
     """Speak the answers, in the twelve voices and for a share in random ones."""
     rng = np.random.default_rng(seed)
     voices = list(VOICES.values())
-    waves, texts, languages = [], [], []
+    waves, texts = [], []
+    languages: list[Language] = []
     for dialogue in dialogues:
         voice = voices[rng.integers(len(voices))]
         if rng.random() < random_share:
@@ -89,90 +102,33 @@ def synthesise(dialogues: Sequence[Dialogue], seed: int, random_share: float = 0
     return Utterances(waves=waves, texts=texts, languages=languages)
 
 
-def write_directory(recipe: SenseVoiceRecipe, texts: list[str], directory: Path) -> None:
-    """The directory without weights: sentencepiece model, configs, unit cmvn."""
-    directory.mkdir(parents=True, exist_ok=True)
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts),
-        model_prefix=str(directory / "bpe"),
-        vocab_size=recipe.pieces,
-        model_type="unigram",
-        character_coverage=1.0,
-        user_defined_symbols=list(RICH_TOKENS),
-        max_sentencepiece_length=6,
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    (directory / "bpe.vocab").unlink()
-    encoder = {
-        "output_size": recipe.width, "attention_heads": 4, "linear_units": 4 * recipe.width,
-        "num_blocks": recipe.num_blocks, "tp_blocks": recipe.num_top_blocks,
-        "dropout_rate": 0.0, "positional_dropout_rate": 0.0, "attention_dropout_rate": 0.0,
-        "input_layer": "pe", "pos_enc_class": "SinusoidalPositionEncoder",
-        "normalize_before": True, "kernel_size": 11, "sanm_shfit": 0,
-        "selfattention_layer_type": "sanm",
-    }  # fmt: skip
-    config = {
-        "encoder": "SenseVoiceEncoderSmall",
-        "encoder_conf": encoder,
-        "model": "SenseVoiceSmall",
-        "model_conf": {"length_normalized_loss": True, "sos": 1, "eos": 2, "ignore_id": -1},
-        "tokenizer": "SentencepiecesTokenizer",
-        "tokenizer_conf": {"bpemodel": None, "unk_symbol": "<unk>", "split_with_space": True},
-        "frontend": "WavFrontend",
-        "frontend_conf": {
-            "fs": 16000, "window": "hamming", "n_mels": 80, "frame_length": 25,
-            "frame_shift": 10, "lfr_m": 7, "lfr_n": 6, "cmvn_file": None,
-        },
-    }  # fmt: skip
-    (directory / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    metas = {
-        "init_param": "model.pt",
-        "config": "config.yaml",
-        "tokenizer_conf": {"bpemodel": "bpe.model"},
-        "frontend_conf": {"cmvn_file": "am.mvn"},
-    }
-    configuration = {
-        "framework": "pytorch",
-        "task": "auto-speech-recognition",
-        "model": {"type": "funasr"},
-        "file_path_metas": metas,
-    }
-    (directory / "configuration.json").write_text(json.dumps(configuration, indent=2) + "\n")
-    write_cmvn(directory / "am.mvn", np.zeros(560), np.ones(560))
-
-
-def write_cmvn(path: Path, shift: np.ndarray, scale: np.ndarray) -> None:
-    """Kaldi's nnet text form, which funasr reads: features become (x + shift) · scale."""
-
-    def row(values: np.ndarray) -> str:
-        return "[ " + " ".join(f"{v:.6g}" for v in values) + " ]"
-
-    size = len(shift)
-    path.write_text(
-        f"<Nnet>\n<Splice> {size} {size}\n[ 0 ]\n"
-        f"<AddShift> {size} {size}\n<LearnRateCoef> 0 {row(shift)}\n"
-        f"<Rescale> {size} {size}\n<LearnRateCoef> 0 {row(scale)}\n</Nnet>\n"
-    )
-
-
 class RecogniserTrainer:
     """CTC on the speech states and cross-entropy on the four query states."""
 
-    def __init__(self, recipe: SenseVoiceRecipe, voice: SenseVoice, data: Utterances) -> None:
+    def __init__(
+        self, recipe: SenseVoiceRecipe, voice: SenseVoice, data: Utterances
+    ) -> None:
         self.recipe, self.voice = recipe, voice
         self.model = voice.model.train()
         self.rng = np.random.default_rng(recipe.seed)
-        features = [voice.features([w], SAMPLE_RATE)[0][0] for w in tqdm(data.waves, desc="features", mininterval=5)]
+        features = [
+            voice.features([w], SAMPLE_RATE)[0][0]
+            for w in tqdm(data.waves, desc="features", mininterval=5)
+        ]
         self.features = [f.half() for f in features]
         processor = voice.tokenizer.sp
         self.targets = [torch.tensor(processor.EncodeAsIds(t)) for t in data.texts]
         ids = {token: processor.PieceToId(token) for token in RICH_TOKENS}
         tail = [ids["<|Speech|>"], ids["<|NEUTRAL|>"], ids["<|woitn|>"]]
         tail = [tail[1], tail[0], tail[2]]
-        self.rich = torch.tensor([[ids[f"<|{language}|>"], *tail] for language in data.languages])
+        self.rich = torch.tensor(
+            [[ids[f"<|{language}|>"], *tail] for language in data.languages]
+        )
         self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), weight_decay=1e-2
+            self.model.parameters(),
+            recipe.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=1e-2,
         )
         self.buckets = np.argsort([len(f) for f in features], kind="stable")
 
@@ -180,7 +136,9 @@ class RecogniserTrainer:
         """Rows of similar length, drawn at random."""
         size = self.recipe.batch_size
         start = int(self.rng.integers(0, max(1, len(self.buckets) - 4 * size)))
-        return self.rng.choice(self.buckets[start : start + 4 * size], size, replace=False)
+        return self.rng.choice(
+            self.buckets[start : start + 4 * size], size, replace=False
+        )
 
     def step(self, index: int) -> float:
         """One update; the loss."""
@@ -211,7 +169,9 @@ class RecogniserTrainer:
             torch.tensor([len(t) for t in targets]),
             zero_infinity=True,
         )
-        rich = F.cross_entropy(logits[:, :NUM_QUERIES].flatten(0, 1), self.rich[rows].flatten())
+        rich = F.cross_entropy(
+            logits[:, :NUM_QUERIES].flatten(0, 1), self.rich[rows].flatten()
+        )
         return ctc + 0.1 * rich
 
     def _augment(self, features: Tensor) -> Tensor:
@@ -223,20 +183,38 @@ class RecogniserTrainer:
             features[start : start + int(self.rng.integers(1, 3))] = 0.0
         if self.rng.random() < 0.5:
             mel = int(self.rng.integers(0, 70))
-            features.view(len(features), 7, 80)[:, :, mel : mel + int(self.rng.integers(1, 10))] = 0.0
+            features.view(len(features), 7, 80)[
+                :, :, mel : mel + int(self.rng.integers(1, 10))
+            ] = 0.0
         return features
 
 
-def train_sensevoice(recipe: SenseVoiceRecipe, mimi_directory: Path, out: Path) -> dict[str, float]:
+def train_sensevoice(
+    recipe: SenseVoiceRecipe, mimi_directory: Path, out: Path
+) -> dict[str, float]:
     """Train and write the directory `out`; returns the figures of the card."""
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
-    held_out = [d for language in ("en", "zh") for s in ("validation", "test") for d in held_out_texts(language, s, 300)]
+    held_out = [
+        d
+        for language in ("en", "zh")
+        for s in ("validation", "test")
+        for d in held_out_texts(language, s, 300)
+    ]
     exclude = frozenset(d.answer for d in held_out)
-    data = synthesise(draw_dialogues(recipe.seed, recipe.utterances, exclude), recipe.seed)
+    data = synthesise(
+        draw_dialogues(recipe.seed, recipe.utterances, exclude), recipe.seed
+    )
     recoded = round(recipe.recoded_share * recipe.utterances)
     data.waves[:recoded] = run_codec(mimi_directory, data.waves[:recoded], "recode")
-    write_directory(recipe, data.texts, out)
+    write_directory(
+        out,
+        data.texts,
+        width=recipe.width,
+        num_blocks=recipe.num_blocks,
+        num_top_blocks=recipe.num_top_blocks,
+        pieces=recipe.pieces,
+    )
     voice = _fresh_model(recipe, out, data)
     trainer = RecogniserTrainer(recipe, voice, data)
     mean = 0.0
@@ -246,9 +224,16 @@ def train_sensevoice(recipe: SenseVoiceRecipe, mimi_directory: Path, out: Path) 
         mean = loss if index == 0 else 0.98 * mean + 0.02 * loss
         if index % 50 == 0:
             bar.set_postfix(loss=f"{mean:.3f}")
-    state = {k: v.half() if v.is_floating_point() else v for k, v in voice.model.state_dict().items()}
+    state = {
+        k: v.half() if v.is_floating_point() else v
+        for k, v in voice.model.state_dict().items()
+    }
     torch.save(state, out / "model.pt")
-    return {"loss": mean, "minutes": (time.monotonic() - started) / 60, "steps": recipe.steps}
+    return {
+        "loss": mean,
+        "minutes": (time.monotonic() - started) / 60,
+        "steps": recipe.steps,
+    }
 
 
 def _fresh_model(recipe: SenseVoiceRecipe, out: Path, data: Utterances) -> SenseVoice:
@@ -266,13 +251,19 @@ def _fresh_model(recipe: SenseVoiceRecipe, out: Path, data: Utterances) -> Sense
         vocab_size=tokenizer.get_vocab_size(), **config["model_conf"],
     )  # fmt: skip
     probe = SenseVoice(model, plain_frontend, tokenizer)
-    sample = torch.cat([probe.features([w], SAMPLE_RATE)[0][0] for w in data.waves[::20]])
-    write_cmvn(out / "am.mvn", -sample.mean(0).numpy(), 1 / sample.std(0).clamp(min=0.1).numpy())
+    sample = torch.cat(
+        [probe.features([w], SAMPLE_RATE)[0][0] for w in data.waves[::20]]
+    )
+    write_cmvn(
+        out / "am.mvn",
+        -sample.mean(0).numpy(),
+        1 / sample.std(0).clamp(min=0.1).numpy(),
+    )
     return SenseVoice(model, WavFrontend(**frontend_conf | {"dither": 0.0}), tokenizer)
 
 
 def transcriber_errors(directory: Path, mimi_directory: Path) -> dict[str, float]:
-    """CER and WER on original and re-coded held-out speech per language, for the card."""
+    """CER and WER on original and re-coded held-out speech, per language."""
     voice = load_sensevoice(directory)
     figures = {}
     for language in ("en", "zh"):
@@ -284,5 +275,7 @@ def transcriber_errors(directory: Path, mimi_directory: Path) -> dict[str, float
                 pairs = zip(data.texts, heard, strict=True)
                 counts = [count(text, found, language) for text, found in pairs]
                 total = sum(c.length for c in counts)
-                figures[f"{language}_{name}_{kind}"] = sum(c.errors for c in counts) / total
+                figures[f"{language}_{name}_{kind}"] = (
+                    sum(c.errors for c in counts) / total
+                )
     return figures

@@ -70,5 +70,7 @@ def build_pool(seed: int, hours: float, random_share: float = 0.4) -> SpeechPool
         labels.append(label)
         total += length
     return SpeechPool(
-        samples=np.concatenate(waves), labels=np.concatenate(labels), phonemes=tuple(names)
+        samples=np.concatenate(waves),
+        labels=np.concatenate(labels),
+        phonemes=tuple(names),
     )

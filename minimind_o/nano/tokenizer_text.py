@@ -1,7 +1,7 @@
 """What the nano tokenizer is trained on: single words, so that merges never cross them.
 
-A token that held two words, or two Mandarin characters, would hide from the Talker where
-one ends: each English word becomes one token, each Mandarin character another.
+A token that held two words, or two Mandarin characters, would hide from the Talker
+where one ends: each English word becomes one token, each Mandarin character another.
 """
 
 from collections.abc import Iterator
@@ -12,14 +12,29 @@ from minimind_o.data.world import fact_dialogues
 
 def tokenizer_texts(repeat: int = 20) -> Iterator[str]:
     """Words with and without a leading space and a capital; characters one by one."""
-    words = (*vocabulary.all_english_words(), *vocabulary.HETERONYMS, *vocabulary.HOMOPHONES)
+    words = (
+        *vocabulary.all_english_words(),
+        *vocabulary.HETERONYMS,
+        *vocabulary.HOMOPHONES,
+    )
     characters = set("".join(vocabulary.MANDARIN_WORDS))
     for split in ("train", "validation", "test"):
         for dialogue in fact_dialogues("zh", split):
-            characters |= {c for c in dialogue.question + dialogue.answer if not c.isascii()}
+            characters |= {
+                c for c in dialogue.question + dialogue.answer if not c.isascii()
+            }
     for _ in range(repeat):
         for word in sorted(set(words)):
             capital = word[0].upper() + word[1:]
             yield from (f" {word}", f" {word}", word, capital, capital)
         yield from 3 * sorted(characters)
-        yield from ("Say:", "读：", "Say: ", "user\n", "assistant\n", " x ", " + ", " - ")
+        yield from (
+            "Say:",
+            "读：",
+            "Say: ",
+            "user\n",
+            "assistant\n",
+            " x ",
+            " + ",
+            " - ",
+        )
