@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from minimind_o.assets import FILES, NANO_ROOT, Assets
-from minimind_o.errors import UserError
 from minimind_o.nano.card import write_card
 
 Metrics = dict[str, Any]

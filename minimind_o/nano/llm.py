@@ -9,7 +9,13 @@ import torch
 
 from minimind_o import tokenizer as tokenizers
 from minimind_o.config import OmniConfig
-from minimind_o.data.world import Dialogue, Language, fact_dialogues, held_out_texts, read_aloud_stream
+from minimind_o.data.world import (
+    Dialogue,
+    Language,
+    fact_dialogues,
+    held_out_texts,
+    read_aloud_stream,
+)
 from minimind_o.layout import LayoutSpec, build_example
 from minimind_o.model.omni import OmniModel
 from minimind_o.training.processes import start_processes
@@ -57,7 +63,9 @@ class WorldText:
         self.families: dict[tuple[str, str], list[Dialogue]] = {}
         for language in ("en", "zh"):
             for dialogue in fact_dialogues(language, "train"):
-                self.families.setdefault((language, dialogue.family), []).append(dialogue)
+                self.families.setdefault((language, dialogue.family), []).append(
+                    dialogue
+                )
 
     def draw(self, read_share: float = READ_SHARE) -> Dialogue:
         """One dialogue: a quarter Mandarin; of the facts, 40 % arithmetic."""
@@ -67,7 +75,9 @@ class WorldText:
             return next(self.streams[language])
         family = "arithmetic"
         if rng.random() > ARITHMETIC_SHARE:
-            others = [f for lang, f in self.families if lang == language and f != family]
+            others = [
+                f for lang, f in self.families if lang == language and f != family
+            ]
             sizes = np.array([len(self.families[language, f]) for f in others]) ** 0.7
             family = others[rng.choice(len(others), p=sizes / sizes.sum())]
         pool = self.families[language, family]
@@ -113,9 +123,11 @@ class TextBatches:
             encoded = self.tokenizer.encode_conversation(turns)
             examples.append(
                 build_example(
-                    self.spec, encoded.text_ids, encoded.assistant_start,
+                    self.spec,
+                    encoded.text_ids,
+                    encoded.assistant_start,
                     label_start=encoded.label_start,
-                )  # fmt: skip
+                )
             )
         length = max(e.input_ids.shape[1] for e in examples)
         ids = np.zeros((len(examples), 9, length), np.int64)
@@ -125,7 +137,10 @@ class TextBatches:
             size = example.input_ids.shape[1]
             ids[row, :, :size] = example.input_ids
             labels[row, :size] = example.text_labels
-        return {"input_ids": torch.from_numpy(ids), "text_labels": torch.from_numpy(labels)}
+        return {
+            "input_ids": torch.from_numpy(ids),
+            "text_labels": torch.from_numpy(labels),
+        }
 
 
 def train_tokenizer(directory: Path, vocab_size: int = 3200) -> int:
@@ -165,5 +180,9 @@ def pretrain_llm(
 
 
 LLM_RECIPE = TrainingRecipe(
-    stage="llm", num_steps=1200, learning_rate=2e-3, thinker_only=True, validate_every=250
+    stage="llm",
+    num_steps=1200,
+    learning_rate=2e-3,
+    thinker_only=True,
+    validate_every=250,
 )

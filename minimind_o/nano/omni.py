@@ -22,7 +22,7 @@ def train_omni(
     recipe: TrainingRecipe, *, tokenizer: Path, llm: Path, sft_t2a: Path,
     work: Path, out: Path,
 ) -> dict[str, float]:  # fmt: skip
-    """Train (or resume) and write the model directory `out`; the figures of the card."""
+    """Train (or resume) and write the model `out`; returns the card's figures."""
     data = T2AData(
         train=[sft_t2a / "train.parquet"],
         validation=[sft_t2a / "validation.parquet"],

@@ -43,7 +43,7 @@ class SpokenDialogue:
 
 
 def speak(dialogue: Dialogue, voice: str) -> tuple[Utterance, list[int]]:
-    """The spoken answer, and for each character given to espeak-ng its answer character."""
+    """The spoken answer; for each character espeak-ng got, its place in the answer."""
     text, origins = spoken(dialogue.marked_answer)
     return render(text, LANGUAGE[dialogue.language], VOICES[voice]), origins
 
@@ -51,7 +51,7 @@ def speak(dialogue: Dialogue, voice: str) -> tuple[Utterance, list[int]]:
 def frame_alignment(
     utterance: Utterance, origins: Sequence[int], answer: str, frame_size: int
 ) -> list[int]:
-    """For each codec frame the first character of the word being spoken, -1 in silence."""
+    """For each codec frame the first character of its word, -1 in the silence after."""
     num_frames = -(-len(utterance.wave) // frame_size)
     starts, characters = [], []
     for offset, sample in utterance.words:
@@ -105,7 +105,9 @@ def reference_codes(mimi: Mimi, voice: str) -> list[np.ndarray]:
     for language, text in REFERENCE_TEXTS:
         wave = render(text, LANGUAGE[language], VOICES[voice]).wave
         wave = wave[: frames * mimi.frame_size]
-        out.append(mimi.encode(torch.from_numpy(wave)[None])[0].numpy().astype(np.int16))
+        out.append(
+            mimi.encode(torch.from_numpy(wave)[None])[0].numpy().astype(np.int16)
+        )
     return out
 
 
@@ -113,7 +115,9 @@ def draw_training(seed: int, count: int, read_share: float) -> list[SpokenDialog
     """Training dialogues, each in a seen voice drawn at random."""
     world, rng = WorldText(seed), np.random.default_rng(seed)
     return [
-        SpokenDialogue(dialogue=world.draw(read_share), voice=str(rng.choice(SEEN_VOICES)))
+        SpokenDialogue(
+            dialogue=world.draw(read_share), voice=str(rng.choice(SEEN_VOICES))
+        )
         for _ in range(count)
     ]
 
@@ -126,7 +130,9 @@ def draw_held_out(split: Any, num_facts: int, num_read: int) -> list[SpokenDialo
         families: dict[str, list[Dialogue]] = {}
         for dialogue in fact_dialogues(language, split):
             families.setdefault(dialogue.family, []).append(dialogue)
-        pools = [[pool[i] for i in rng.permutation(len(pool))] for pool in families.values()]
+        pools = [
+            [pool[i] for i in rng.permutation(len(pool))] for pool in families.values()
+        ]
         turn = 0
         wanted = round(share * num_facts)
         while wanted:
