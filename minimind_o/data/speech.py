@@ -1,8 +1,10 @@
 """Synthetic speech: espeak-ng, called through ctypes, in twelve different voices.
 
-espeak-ng is a formant synthesiser. It is deterministic, renders hours of speech in
-seconds, and tells at which sample every word begins, so that the nano world needs no
-recordings. The shared library and its data come with the package `espeakng-loader`.
+espeak-ng is a formant synthesiser. It renders hours of speech in seconds and tells at
+which sample every word begins, so that the nano world needs no recordings. The same
+calls in the same order give the same samples in every process; a text spoken twice is
+not quite the same recording twice, for the phases of its waves run on. The shared
+library and its data come with the package `espeakng-loader`.
 """
 
 import ctypes
@@ -122,6 +124,8 @@ class _Synthesiser:
             raise UserError(
                 "espeak-ng could not be initialised: reinstall espeakng-loader."
             )
+        # Its noise (breath, s, f) is otherwise seeded by the clock.
+        self.library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         self.chunks: list[np.ndarray] = []
         self.words: list[tuple[int, int]] = []
         self.phonemes: list[tuple[str, int]] = []
