@@ -11,6 +11,7 @@ Two kinds of dialogue:
 """
 
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -144,7 +145,8 @@ def held_out_texts(
 
 def world_words() -> tuple[set[str], set[str]]:
     """Distinct English words (lower case, heteronyms included) and Mandarin words."""
-    english = {word.lower() for word in vocabulary.all_english_words()}
-    return english | vocabulary.HETERONYMS | vocabulary.HOMOPHONES, set(
-        vocabulary.MANDARIN_WORDS
-    )
+    drawn = vocabulary.all_english_words()
+    english = {*drawn, *vocabulary.HETERONYMS, *vocabulary.HOMOPHONES}
+    for text in facts_english.OPENINGS + facts_english.ENGLISH_HETERONYMS:
+        english |= set(re.findall(r"[A-Za-z]+", plain(text)))
+    return {word.lower() for word in english}, set(vocabulary.MANDARIN_WORDS)
