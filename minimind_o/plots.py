@@ -6,25 +6,41 @@ Shapes: N sample, Q codebook, T frame, V vocabulary.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 BLUE, ORANGE, RED, VIOLET, GREY = "#2a7f9e", "#e59500", "#d1495b", "#8a6bbd", "#888888"
 COLOURS = (BLUE, ORANGE, RED, VIOLET)
 SAMPLE_RATE = 24_000
-QUIETEST_DB = -70.0
+QUIETEST_DB = -60.0
+NUM_BANDS = 64
+NUM_COLOURS = 128
 
 Marks = Sequence[tuple[float, str]]
 """(second, what begins there)."""
 
 
+class Picture(Figure):
+    """A figure that a notebook shows by itself, in few colours: a third of the size."""
+
+    def _repr_png_(self) -> bytes:
+        full, small = io.BytesIO(), io.BytesIO()
+        self.savefig(full, format="png")
+        image = Image.open(full).convert("RGB")
+        image = image.quantize(NUM_COLOURS, dither=Image.Dither.NONE)
+        image.save(small, format="png", optimize=True)
+        return small.getvalue()
+
+
 def waveform(
     wave: ArrayLike, sample_rate: int = SAMPLE_RATE, marks: Marks = ()
-) -> Figure:
+) -> Picture:
     """Samples (N,) over seconds, with the words written where they begin."""
     figure, (axes,) = _panels(1, height=2.2)
     samples = np.asarray(wave)
@@ -37,10 +53,15 @@ def waveform(
 
 def spectrogram(
     waves: Mapping[str, ArrayLike], sample_rate: int = SAMPLE_RATE, marks: Marks = ()
-) -> Figure:
-    """How strong each frequency is at each moment, one panel a sound."""
-    figure, panels = _panels(len(waves), height=2.3)
+) -> Picture:
+    """How strong each frequency is at each moment, one panel a sound.
+
+    Frequencies are on the mel scale, on which equal steps sound equal.
+    """
+    figure, panels = _panels(len(waves), height=2.1 if len(waves) < 3 else 1.6)
     shortest = min(len(np.asarray(wave)) for wave in waves.values())
+    top = float(_mel(sample_rate / 2))
+    ticks = [hertz for hertz in (200, 500, 1000, 2000, 4000, 8000) if _mel(hertz) < top]
     for axes, (label, wave) in zip(panels, waves.items(), strict=True):
         decibels = _decibels(np.asarray(wave)[:shortest], sample_rate)
         axes.imshow(
@@ -50,7 +71,11 @@ def spectrogram(
             cmap="magma",
             vmin=QUIETEST_DB,
             vmax=0,
-            extent=(0, shortest / sample_rate, 0, sample_rate / 2000),
+            interpolation="nearest",
+            extent=(0, shortest / sample_rate, 0, top),
+        )
+        axes.set_yticks(
+            [_mel(hertz) for hertz in ticks], [str(t / 1000) for t in ticks]
         )
         axes.set(ylabel="kHz")
         _name_inside(axes, label)
@@ -61,7 +86,7 @@ def spectrogram(
 
 def code_grid(
     codes_QT: ArrayLike, frame_rate: float = 12.5, marks: Marks = ()
-) -> Figure:
+) -> Picture:
     """Codes as numbered cells: a row a codebook, a column a frame."""
     codes = np.asarray(codes_QT)
     num_codebooks = len(codes)
@@ -72,6 +97,7 @@ def code_grid(
     axes.set_yticks(
         range(num_codebooks), [f"codebook {q}" for q in range(num_codebooks)]
     )
+    axes.set_xticks(range(0, codes.shape[1], 5))
     axes.set(xlabel=f"frame of {1000 / frame_rate:.0f} ms")
     axes.tick_params(length=0)
     frames = [(second * frame_rate - 0.5, name) for second, name in marks]
@@ -79,12 +105,12 @@ def code_grid(
     return figure
 
 
-def nearest_entries(points_N2: ArrayLike, entries_K2: ArrayLike) -> Figure:
+def nearest_entries(points_N2: ArrayLike, entries_K2: ArrayLike) -> Picture:
     """Points in the plane, each tied to the entry that stands for it."""
     points, entries = np.asarray(points_N2), np.asarray(entries_K2)
     distances = np.linalg.norm(points[:, None] - entries, axis=-1)
     nearest = distances.argmin(axis=1)
-    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    figure = Picture(figsize=(4.6, 4.2), layout="constrained")
     axes = figure.add_subplot()
     for point, entry in zip(points, entries[nearest], strict=True):
         axes.plot(*np.stack([point, entry]).T, color=GREY, lw=0.4, zorder=1)
@@ -106,7 +132,7 @@ def codebook_bars(
     ylabel: str = "",
     levels: Mapping[str, float] | None = None,
     top: float | None = None,
-) -> Figure:
+) -> Picture:
     """Groups of bars, one group a codebook, one colour a row of the table.
 
     Args:
@@ -143,7 +169,7 @@ def compare_waveforms(
     *,
     boundaries: Sequence[float] = (),
     sample_rate: int = SAMPLE_RATE,
-) -> Figure:
+) -> Picture:
     """Sounds on top of one another between two seconds.
 
     Args:
@@ -172,7 +198,7 @@ def compare_waveforms(
 
 def event_timeline(
     kinds: Sequence[str], steps: Sequence[int], texts: Sequence[str]
-) -> Figure:
+) -> Picture:
     """What an engine gave at which step: text above, frames of sound below.
 
     Args:
@@ -196,9 +222,9 @@ def event_timeline(
 
 def token_probabilities(
     tokens: Sequence[str], table: Mapping[str, NDArray[np.floating]]
-) -> Figure:
+) -> Picture:
     """Probabilities of the same few tokens, a panel a setting."""
-    figure = Figure(figsize=(9.5, 2.6), layout="constrained")
+    figure = Picture(figsize=(9.5, 2.6), layout="constrained")
     panels = figure.subplots(1, len(table), sharey=True, squeeze=False)[0]
     for axes, (label, values) in zip(panels, table.items(), strict=True):
         axes.barh(range(len(tokens)), values, color=BLUE)
@@ -209,8 +235,8 @@ def token_probabilities(
     return figure
 
 
-def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(9.5, height * count), layout="constrained")
+def _panels(count: int, height: float) -> tuple[Picture, list[Axes]]:
+    figure = Picture(figsize=(9.5, height * count), layout="constrained")
     panels = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
@@ -218,14 +244,24 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
 
 
 def _decibels(wave: NDArray[np.floating], sample_rate: int) -> NDArray[np.floating]:
-    window_size = round(0.025 * sample_rate)
-    hop = max(1, round(0.005 * sample_rate))
+    window_size = round(0.030 * sample_rate)
+    hop = max(1, round(0.010 * sample_rate))
     padded = np.pad(wave, window_size // 2)
     windows = np.lib.stride_tricks.sliding_window_view(padded, window_size)[::hop]
-    strength = np.abs(np.fft.rfft(windows * np.hanning(window_size), axis=1)).T
+    spectrum = np.fft.rfft(windows * np.hanning(window_size), 4 * window_size, axis=1)
+    hertz = np.fft.rfftfreq(4 * window_size, 1 / sample_rate)
+    edges = np.linspace(0, _mel(sample_rate / 2), NUM_BANDS + 1)
+    starts = np.searchsorted(_mel(hertz), edges[:-1])
+    strength = np.maximum.reduceat(np.abs(spectrum), starts, axis=1).T
     loudest = max(float(strength.max()), 1e-9)
     floor = 10 ** (QUIETEST_DB / 20)
-    return 20 * np.log10(np.maximum(strength / loudest, floor))
+    decibels = 20 * np.log10(np.maximum(strength / loudest, floor))
+    # Steps that the eye does not see keep a notebook's pictures small.
+    return np.round(decibels / 2) * 2
+
+
+def _mel(hertz: ArrayLike) -> NDArray[np.floating]:
+    return 2595 * np.log10(1 + np.asarray(hertz, float) / 700)
 
 
 def _write_marks(axes: Axes, marks: Marks) -> None:

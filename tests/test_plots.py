@@ -1,7 +1,10 @@
 """Figures show the numbers they are given."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from minimind_o import plots
 
@@ -16,9 +19,9 @@ def tone(hertz: float, seconds: float = 0.5) -> np.ndarray:
 def test_a_tone_is_brightest_at_its_frequency(hertz):
     figure = plots.spectrogram({"tone": tone(hertz)}, RATE)
     image = figure.axes[0].images[0]
-    brightest = image.get_array().mean(axis=1).argmax()
     rows, top = image.get_array().shape[0], image.get_extent()[3]
-    assert abs(brightest / (rows - 1) * top - hertz / 1000) < 0.05
+    place = (image.get_array().mean(axis=1).argmax() + 0.5) / rows * top
+    assert abs(place - 2595 * np.log10(1 + hertz / 700)) < 1.5 * top / rows
     assert image.get_array().max() == pytest.approx(0, abs=1e-6)
 
 
@@ -94,3 +97,11 @@ def test_a_waveform_is_drawn_over_its_seconds():
     axes = plots.waveform(tone(500), RATE, [(0.25, "now")]).axes[0]
     assert axes.lines[0].get_xdata()[-1] == pytest.approx(0.5 - 1 / RATE)
     assert axes.texts[0].get_text() == "now"
+
+
+def test_a_notebook_is_shown_a_small_png_of_the_right_size():
+    picture = plots.spectrogram({"tone": tone(500)}, RATE)
+    shown = Image.open(io.BytesIO(picture._repr_png_()))
+    wanted = picture.get_size_inches() * picture.dpi
+    assert np.allclose(shown.size, wanted, atol=1)
+    assert shown.mode == "P"
