@@ -10,6 +10,7 @@ library and its data come with the package `espeakng-loader`.
 import ctypes
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import espeakng_loader
@@ -116,9 +117,13 @@ class _Synthesiser:
 
     def __init__(self) -> None:
         self.library = ctypes.CDLL(espeakng_loader.get_library_path())
-        data_path = espeakng_loader.get_data_path().encode()
+        data_path = Path(espeakng_loader.get_data_path())
+        self.variants = data_path / "voices" / "!v"
         self.native_rate = self.library.espeak_Initialize(
-            _AUDIO_OUTPUT_SYNCHRONOUS, 0, data_path, _INITIALIZE_PHONEME_EVENTS
+            _AUDIO_OUTPUT_SYNCHRONOUS,
+            0,
+            str(data_path).encode(),
+            _INITIALIZE_PHONEME_EVENTS,
         )
         if self.native_rate <= 0:
             raise UserError(
@@ -150,7 +155,9 @@ class _Synthesiser:
     def set_voice(self, language: str, voice: Voice) -> None:
         variant = f"{language}+{voice.variant}"
         if variant != self.variant:
-            if self.library.espeak_SetVoiceByName(variant.encode()) != 0:
+            # The library passes over an unknown variant in silence.
+            known = (self.variants / voice.variant).is_file()
+            if not known or self.library.espeak_SetVoiceByName(variant.encode()) != 0:
                 raise UserError(f"espeak-ng has no voice '{variant}'.")
             self.variant = variant
         for parameter, value in (
@@ -168,7 +175,7 @@ class _Synthesiser:
             encoded, len(encoded) + 1, 0, _POSITION_CHARACTER, 0,
             _CHARS_UTF8 | _PHONEMES, None, None,
         )  # fmt: skip
-        if not self.chunks:
+        if all(name.startswith("_") for name, _ in self.phonemes):
             raise UserError(f"espeak-ng rendered no sound for '{text}'.")
         return np.concatenate(self.chunks)
 

@@ -56,6 +56,8 @@ def frame_alignment(
     starts, characters = [], []
     for offset, sample in utterance.words:
         character = origins[min(offset, len(origins) - 1)]
+        while answer[character : character + 1].isspace():
+            character += 1  # some sentences are said to begin at the space before
         if character < len(answer) and answer[character].isalnum():
             starts.append(sample)
             characters.append(character)
