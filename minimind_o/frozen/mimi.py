@@ -21,6 +21,8 @@ from torch import Tensor
 
 from minimind_o.errors import UserError
 
+NUM_CODEBOOKS = 8  # used of those that a codec has; kyutai's has 32
+
 NANO_MIMI: dict[str, Any] = {
     "sample_rate": 24_000,
     "channels": 1,
@@ -163,10 +165,12 @@ def load_mimi(directory: Path | str, device: torch.device | str = "cpu") -> Mimi
             )
     try:
         config = json.loads(config_path.read_text())
-        model = loaders.get_mimi(None, config, device, config["quantizer"]["n_q"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        num_codebooks = min(NUM_CODEBOOKS, config["quantizer"]["n_q"])
+        model = loaders.get_mimi(None, config, device, num_codebooks)
+    except Exception as error:  # moshi checks with assertions and by running into it
         raise UserError(
-            f"{config_path} is not a Mimi configuration: {error}."
+            f"{config_path} is not a Mimi configuration "
+            f"({type(error).__name__}: {error})."
         ) from None
     try:
         state = {k: v.float() for k, v in load_file(weights_path).items()}
@@ -192,5 +196,7 @@ def save_mimi(
         name: value.contiguous().to(torch.float32 if "quantizer" in name else dtype)
         for name, value in model.state_dict().items()
     }
-    save_file(state, directory / "model.safetensors")
+    partial = directory / "model.safetensors.partial"
+    save_file(state, partial)
+    partial.replace(directory / "model.safetensors")
     (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")
