@@ -32,6 +32,7 @@ from minimind_o.frozen.sensevoice import NUM_QUERIES, SenseVoice, load_sensevoic
 from minimind_o.nano.codec_pool import run_codec
 from minimind_o.nano.sensevoice_directory import (
     RICH_TOKENS,
+    spaced,
     write_cmvn,
     write_directory,
 )
@@ -42,18 +43,19 @@ class SenseVoiceRecipe:
     """Everything that decides the outcome.
 
     recoded_share: part of the utterances passed through the codec.
+    init: a SenseVoice directory whose encoder is taken over; None: start from nothing.
     """
 
     seed: int = 0
-    utterances: int = 9000
-    recoded_share: float = 0.2
-    steps: int = 2800
+    utterances: int = 6000
+    recoded_share: float = 0.25
+    steps: int = 2400
+    init: Path | None = None
     batch_size: int = 32
     learning_rate: float = 2e-3
     width: int = 144
     num_blocks: int = 6
     num_top_blocks: int = 2
-    pieces: int = 560
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +119,7 @@ class RecogniserTrainer:
         ]
         self.features = [f.half() for f in features]
         processor = voice.tokenizer.sp
-        self.targets = [torch.tensor(processor.EncodeAsIds(t)) for t in data.texts]
+        self.targets = [torch.tensor(processor.EncodeAsIds(spaced(t))) for t in data.texts]
         ids = {token: processor.PieceToId(token) for token in RICH_TOKENS}
         tail = [ids["<|Speech|>"], ids["<|NEUTRAL|>"], ids["<|woitn|>"]]
         tail = [tail[1], tail[0], tail[2]]
@@ -178,7 +180,7 @@ class RecogniserTrainer:
         """Gain, noise, and a masked stretch of time or of mel channels."""
         features = features + 0.3 * float(self.rng.normal())
         features = features + 0.15 * torch.randn_like(features)
-        if self.rng.random() < 0.3:
+        if self.rng.random() < 0.2:
             start = int(self.rng.integers(0, max(1, len(features) - 3)))
             features[start : start + int(self.rng.integers(1, 3))] = 0.0
         if self.rng.random() < 0.5:
@@ -209,13 +211,16 @@ def train_sensevoice(
     data.waves[:recoded] = run_codec(mimi_directory, data.waves[:recoded], "recode")
     write_directory(
         out,
-        data.texts,
+        [spaced(text) for text in data.texts],
         width=recipe.width,
         num_blocks=recipe.num_blocks,
         num_top_blocks=recipe.num_top_blocks,
-        pieces=recipe.pieces,
     )
     voice = _fresh_model(recipe, out, data)
+    if recipe.init is not None:
+        encoder = load_sensevoice(recipe.init).model
+        voice.model.encoder.load_state_dict(encoder.encoder.state_dict())
+        voice.model.embed.load_state_dict(encoder.embed.state_dict())
     trainer = RecogniserTrainer(recipe, voice, data)
     mean = 0.0
     bar = tqdm(range(recipe.steps), desc="sensevoice", mininterval=5)

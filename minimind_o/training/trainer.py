@@ -182,7 +182,7 @@ class Trainer:
     ) -> dict[str, float]:
         """Train from the last checkpoint to the recipe's last step.
 
-        SIGTERM ends the run after the step at hand, with a checkpoint.
+        SIGTERM ends the process after the step at hand, with a checkpoint and code 0.
 
         Returns:
             The last validation losses and the minutes of training so far.
@@ -197,25 +197,29 @@ class Trainer:
         )  # fmt: skip
         sums: dict[str, float] = {}
         last: dict[str, float] = {}
-        positions = 0
+        positions, window = 0, 0
         for batch in train.iterate(self.step_index):
             if self.step_index >= recipe.num_steps or self._stop:
                 break
             losses = self.step(_to(batch, self.processes.device))
             positions += batch["input_ids"].shape[0] * batch["input_ids"].shape[-1]
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(value) / recipe.log_every
+                sums[name] = sums.get(name, 0.0) + float(value)
+            window += 1
             bar.update()
             if self.step_index % recipe.log_every == 0:
-                self._log("train", sums | {"positions": positions})
-                bar.set_postfix({k: f"{v:.3f}" for k, v in sums.items() if v})
-                sums = {}
+                means = {name: value / window for name, value in sums.items()}
+                self._log("train", means | {"positions": positions})
+                bar.set_postfix({k: f"{v:.3f}" for k, v in means.items() if v})
+                sums, window = {}, 0
             if self.step_index % recipe.validate_every == 0:
                 last = self.validate(validation)
                 self._log("validation", last)
             if self.step_index % recipe.save_every == 0:
                 self._save(on_save)
         self._save(on_save)
+        if self._stop:
+            raise SystemExit(0)
         return last | {"minutes": self._elapsed()}
 
     # Files
