@@ -185,7 +185,8 @@ def compare_waveforms(
         samples = np.asarray(wave)[window]
         seconds = start + np.arange(len(samples)) / sample_rate
         # The first is what the others are compared with: broad and pale, behind them.
-        width, opacity = (2.2, 0.5) if index == 0 else (1.0, 1.0)
+        is_behind = index == 0 and len(waves) > 1
+        width, opacity = (2.2, 0.5) if is_behind else (1.0, 1.0)
         colour = COLOURS[index % len(COLOURS)]
         axes.plot(seconds, samples, color=colour, lw=width, alpha=opacity, label=label)
     for boundary in boundaries:
