@@ -9,7 +9,7 @@ from minimind_o.training.trainer import TrainingRecipe
 MAX_POSITIONS = 1280  # small batches and many steps: a CPU has no use for large ones
 OMNI_RECIPE = TrainingRecipe(
     stage="t2a",
-    num_steps=7000,
+    num_steps=5600,
     learning_rate=2e-3,
     warmup_steps=150,
     guidance_weight=0.5,
