@@ -7,6 +7,9 @@ and the released SenseVoice-Small directory pass through the same lines.
 Shapes: B batch, N sample, L encoder state (one per 60 ms), D width.
 """
 
+import contextlib
+import io
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -104,7 +107,8 @@ def load_sensevoice(directory: Path | str, device: str = "cpu") -> SenseVoice:
     """Load a SenseVoice directory through funasr.
 
     Raises:
-        UserError: a missing or unreadable file, named.
+        UserError: a missing or unreadable file, named, or weights that lack a parameter
+            or have others than the model.
     """
     directory = Path(directory)
     for name in REQUIRED_FILES:
@@ -113,24 +117,63 @@ def load_sensevoice(directory: Path | str, device: str = "cpu") -> SenseVoice:
                 f"the speech encoder file {directory / name} is missing: "
                 "run `minimind-o nano sensevoice`."
             )
-    import logging
-
-    from funasr import AutoModel
-
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
     try:
-        auto = AutoModel(
-            model=str(directory), device=device, disable_update=True, disable_pbar=True,
-            disable_log=True,
-        )  # fmt: skip
+        auto = _auto_model(directory, device)
     except Exception as error:
         first = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
             f"{directory} cannot be loaded as SenseVoice: {first}"
         ) from None
-    finally:
-        logging.disable(level)
+    _check_weights(auto.model, directory / "model.pt")
     frontend = auto.kwargs["frontend"]
+    _check_statistics(frontend, directory / "am.mvn")
     frontend.dither = 0.0
     return SenseVoice(auto.model.eval(), frontend, auto.kwargs["tokenizer"])
+
+
+def _auto_model(directory: Path, device: str) -> Any:
+    """funasr's own loader, without what it logs and prints."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            from funasr import AutoModel  # takes seconds, and prints
+
+            return AutoModel(
+                model=str(directory),
+                device=device,
+                disable_update=True,
+                disable_pbar=True,
+                disable_log=True,
+            )
+    finally:
+        logging.disable(level)
+
+
+def _check_weights(model: torch.nn.Module, path: Path) -> None:
+    """funasr passes over parameters that are missing or of another shape."""
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    state = state.get("state_dict", state)
+    found = {name.removeprefix("module."): v.shape for name, v in state.items()}
+    wanted = {name: value.shape for name, value in model.state_dict().items()}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            shapes = (
+                "no such parameter" if shape is None else f"shape {tuple(shape)}"
+                for shape in (found.get(name), wanted.get(name))
+            )
+            raise UserError(
+                f"{path} does not fit the model of config.yaml: for {name} it has "
+                "{}, the model has {}.".format(*shapes)
+            )
+
+
+def _check_statistics(frontend: Any, path: Path) -> None:
+    """funasr reads what it can of a truncated file."""
+    expected = (2, frontend.n_mels * frontend.lfr_m)
+    shape = None if frontend.cmvn is None else tuple(frontend.cmvn.shape)
+    if shape != expected:
+        raise UserError(
+            f"{path} is truncated or no feature statistics: it must hold a shift and "
+            f"a scale for each of the {expected[1]} features."
+        )

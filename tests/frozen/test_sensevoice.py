@@ -1,0 +1,203 @@
+"""The speech encoder and transcriber: what it hears, and what it refuses to load."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sentencepiece
+import soxr
+import torch
+import yaml
+
+from minimind_o.assets import Assets
+from minimind_o.data.speech import SAMPLE_RATE, VOICES, render
+from minimind_o.errors import UserError
+from minimind_o.evaluation.normalise import normalise
+from minimind_o.frozen.sensevoice import SenseVoice, load_sensevoice
+from minimind_o.nano.sensevoice_directory import write_directory
+
+SENTENCES = {
+    "en": "The opposite of small is big.",
+    "zh": "天空是蓝色的。",
+}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> SenseVoice:
+    """The committed recogniser."""
+    return load_sensevoice(Assets.find().sensevoice)
+
+
+@pytest.fixture(scope="module")
+def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recogniser of one block and random weights, in funasr's format."""
+    from funasr.models.sense_voice.model import SenseVoiceSmall
+
+    directory = tmp_path_factory.mktemp("sensevoice")
+    texts = ["one two three", "a red cat", "猫 很 大"]
+    write_directory(directory, texts, width=16, num_blocks=1, num_top_blocks=1)
+    config = yaml.safe_load((directory / "config.yaml").read_text())
+    pieces = sentencepiece.SentencePieceProcessor(str(directory / "bpe.model"))
+    torch.manual_seed(0)
+    model = SenseVoiceSmall(
+        encoder=config["encoder"],
+        encoder_conf=config["encoder_conf"],
+        input_size=560,
+        vocab_size=pieces.GetPieceSize(),
+        **config["model_conf"],
+    )
+    torch.save(model.state_dict(), directory / "model.pt")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_directory: Path) -> SenseVoice:
+    """That recogniser, loaded."""
+    return load_sensevoice(tiny_directory)
+
+
+@pytest.fixture
+def copy(tiny_directory: Path, tmp_path: Path) -> Path:
+    """Its folder, to be damaged."""
+    return Path(shutil.copytree(tiny_directory, tmp_path / "sensevoice"))
+
+
+def speech(language: str = "en", voice: str = "ada") -> np.ndarray:
+    """(N,) at 24 kHz."""
+    espeak = {"en": "en-us", "zh": "cmn"}[language]
+    return render(SENTENCES[language], espeak, VOICES[voice]).wave
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_spoken_sentence_is_transcribed(shipped: SenseVoice, language: str) -> None:
+    waves = [speech(language, voice) for voice in ("ada", "ben")]
+    for heard in shipped.transcribe(waves, SAMPLE_RATE):
+        wanted = normalise(SENTENCES[language], language)
+        assert normalise(heard, language) == wanted
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_other_rates_and_stereo_are_heard_alike(shipped: SenseVoice, rate: int) -> None:
+    wave = soxr.resample(speech(), SAMPLE_RATE, rate)
+    stereo = np.stack([wave, wave], axis=1)
+    wanted = shipped.transcribe([speech()], SAMPLE_RATE)
+    assert shipped.transcribe([wave], rate) == wanted
+    assert shipped.transcribe([stereo], rate) == wanted
+
+
+def test_texts_come_back_in_the_order_of_the_waves(shipped: SenseVoice) -> None:
+    waves = [speech(), speech()[:12_000], speech("zh"), speech(voice="dan")]
+    together = shipped.transcribe(waves, SAMPLE_RATE, batch_size=3)
+    assert together[0] != together[1]
+    assert together[0] == together[3]
+    assert together == [shipped.transcribe([w], SAMPLE_RATE)[0] for w in waves]
+
+
+def test_funasr_itself_loads_the_directory_and_hears_the_same(
+    shipped: SenseVoice,
+) -> None:
+    from funasr import AutoModel
+
+    auto = AutoModel(
+        model=str(Assets.find().sensevoice), disable_update=True, disable_pbar=True
+    )
+    wave = soxr.resample(speech(), SAMPLE_RATE, 16_000)
+    (result,) = auto.generate(input=wave, language="auto", use_itn=False)
+    text = result["text"].split("|>")[-1]  # after language, emotion, event, style
+    assert text.strip() == shipped.transcribe([speech()], SAMPLE_RATE)[0]
+
+
+def test_one_state_for_every_60_ms(tiny: SenseVoice) -> None:
+    wave = speech()
+    states, lengths = tiny.encode([wave, wave[:24_000]], SAMPLE_RATE)
+    assert tiny.output_size == 16
+    assert states.shape == (2, int(lengths[0]), 16)
+    for length, num_samples in zip(lengths.tolist(), (len(wave), 24_000), strict=True):
+        assert abs(length - num_samples / SAMPLE_RATE / 0.06) <= 1
+
+
+def test_padding_does_not_reach_the_states(tiny: SenseVoice) -> None:
+    short, long = speech()[:24_000], speech()
+    alone, _ = tiny.encode([short], SAMPLE_RATE)
+    padded, lengths = tiny.encode([short, long], SAMPLE_RATE)
+    assert torch.allclose(padded[0, : int(lengths[0])], alone[0], atol=1e-5)
+
+
+def test_a_released_directory_loads_by_its_own_names(copy: Path) -> None:
+    # The released model wraps nothing and calls its pieces by another name.
+    (copy / "bpe.model").rename(copy / "chn_jpn_yue_eng_ko_spectok.bpe.model")
+    text = (copy / "configuration.json").read_text()
+    (copy / "configuration.json").write_text(
+        text.replace("bpe.model", "chn_jpn_yue_eng_ko_spectok.bpe.model")
+    )
+    assert len(load_sensevoice(copy).transcribe([speech()], SAMPLE_RATE)) == 1
+
+
+def test_a_wave_without_samples_is_named(tiny: SenseVoice) -> None:
+    with pytest.raises(UserError, match="wave 1 has no samples"):
+        tiny.features([speech(), np.zeros(0, np.float32)], SAMPLE_RATE)
+
+
+def test_a_wave_shorter_than_a_window_is_heard(tiny: SenseVoice) -> None:
+    assert len(tiny.transcribe([np.zeros(10, np.float32)], SAMPLE_RATE)) == 1
+
+
+def test_loading_prints_nothing(
+    tiny_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load_sensevoice(tiny_directory)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["config.yaml", "configuration.json", "model.pt", "am.mvn"]
+)
+def test_a_missing_file_is_named_with_what_makes_it(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(UserError, match=rf"{name} is missing: run `minimind-o nano se"):
+        load_sensevoice(copy)
+
+
+@pytest.mark.parametrize(
+    "name", ["config.yaml", "configuration.json", "model.pt", "am.mvn", "bpe.model"]
+)
+def test_a_truncated_file_gives_one_sentence(copy: Path, name: str) -> None:
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content[: len(content) // 3])
+    with pytest.raises(UserError) as error:
+        load_sensevoice(copy)
+    message = str(error.value)
+    assert str(copy) in message
+    assert "\n" not in message
+
+
+def _drop(state: dict, name: str) -> None:
+    del state[name]
+
+
+def _reshape(state: dict, name: str) -> None:
+    state[name] = torch.zeros(3)
+
+
+def _add(state: dict, name: str) -> None:
+    state[name + ".more"] = torch.zeros(3)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (_drop, "bias it has no such parameter"),
+        (_reshape, r"bias it has shape \(3,\)"),
+        (_add, r"bias\.more it has shape \(3,\), the model has no such parameter"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(
+    copy: Path, damage: Callable[[dict, str], None], words: str
+) -> None:
+    state = torch.load(copy / "model.pt", weights_only=True)
+    damage(state, "ctc.ctc_lo.bias")
+    torch.save(state, copy / "model.pt")
+    with pytest.raises(UserError, match=rf"model\.pt does not fit .*{words}"):
+        load_sensevoice(copy)
