@@ -43,6 +43,8 @@ class TrainingRecipe:
     """Everything about the optimisation that decides the outcome.
 
     stage: names the run; a checkpoint of another stage is refused.
+    codebook_weights: weight of each codebook in the audio loss that is minimised, their
+        mean 1; empty: all alike, as released. What is logged is never weighted.
     guidance_weight: weight of the guided-attention loss, 0 for none; it fades out
         linearly over the last `guidance_fade` of the run.
     guidance_layers, guidance_lags: guided Talker layers; one head per lag in each.
@@ -57,6 +59,7 @@ class TrainingRecipe:
     weight_decay: float = 0.05
     clip_norm: float = 1.0
     text_weight: float = 1.0
+    codebook_weights: tuple[float, ...] = ()
     guidance_weight: float = 0.0
     guidance_fade: float = 0.0
     guidance_layers: tuple[int, ...] = (1, 2)
@@ -106,7 +109,7 @@ class Trainer:
         losses = self._global_means(output)
         total = recipe.text_weight * losses["text_loss"] + losses["balance_loss"]
         if not recipe.thinker_only:
-            total = total + losses["audio_loss"]
+            total = total + losses.pop("weighted_audio_loss")
         if weight > 0:
             per_layer = [
                 guidance_loss(attention, batch["alignment"], recipe.guidance_lags)
@@ -124,7 +127,13 @@ class Trainer:
         losses = {"text_loss": output.text_loss_sum * world / count.clamp(min=1)}
         if output.audio_loss_sum is not None and output.audio_count is not None:
             counts = self.processes.sum(output.audio_count.detach().clone().float())
-            losses["audio_loss"] = (output.audio_loss_sum * world / counts.clamp(min=1)).mean()
+            per_codebook = output.audio_loss_sum * world / counts.clamp(min=1)
+            weights = self.recipe.codebook_weights or (1.0,) * len(per_codebook)
+            losses["audio_loss"] = per_codebook.mean()
+            losses["codebook_0_loss"] = per_codebook[0]
+            losses["weighted_audio_loss"] = (
+                per_codebook * per_codebook.new_tensor(weights)
+            ).mean()
         assert output.balance_loss is not None
         losses["balance_loss"] = output.balance_loss
         return losses
