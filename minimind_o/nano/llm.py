@@ -19,7 +19,8 @@ from minimind_o.data.world import (
 from minimind_o.layout import LayoutSpec, build_example
 from minimind_o.model.omni import OmniModel
 from minimind_o.training.processes import start_processes
-from minimind_o.training.trainer import Batch, Trainer, TrainingRecipe
+from minimind_o.training.recipe import TrainingRecipe
+from minimind_o.training.trainer import Batch, Trainer
 
 NANO_CODES = 512
 READ_SHARE, MANDARIN_SHARE, ARITHMETIC_SHARE = 0.45, 0.25, 0.4

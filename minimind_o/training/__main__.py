@@ -13,9 +13,9 @@ from pathlib import Path
 
 from minimind_o.assets import NANO_ROOT
 from minimind_o.errors import UserError
-from minimind_o.training.processes import start_processes
+from minimind_o.training.processes import Processes, start_processes
+from minimind_o.training.recipe import PRECISIONS, TrainingRecipe
 from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
-from minimind_o.training.trainer import TrainingRecipe
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -25,7 +25,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Train the text-to-speech stage (T2A) from a language model.",
     )
     data = NANO_ROOT / "sft_t2a"
-    parser.add_argument("--data", nargs="+", type=Path, default=[data / "train.parquet"])
+    parser.add_argument(
+        "--data", nargs="+", type=Path, default=[data / "train.parquet"]
+    )
     parser.add_argument(
         "--validation", nargs="+", type=Path, default=[data / "validation.parquet"]
     )
@@ -43,13 +45,14 @@ def build_parser() -> argparse.ArgumentParser:
         value = getattr(defaults, field.name)
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             option = "--" + field.name.replace("_", "-")
-            parser.add_argument(option, type=type(value), default=value)
+            choices = PRECISIONS if field.name == "precision" else None
+            parser.add_argument(
+                option, type=type(value), default=value, choices=choices
+            )
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Train; 0, or 2 after one sentence on stderr."""
-    arguments = build_parser().parse_args(argv)
+def _train(arguments: argparse.Namespace, processes: Processes) -> dict[str, float]:
     names = {field.name for field in dataclasses.fields(TrainingRecipe)}
     recipe = TrainingRecipe(**{k: v for k, v in vars(arguments).items() if k in names})
     data = T2AData(
@@ -61,20 +64,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         bad_rows=arguments.bad_rows,
         seed=recipe.seed,
     )
+    return train_text_to_speech(
+        recipe,
+        data,
+        tokenizer_directory=arguments.tokenizer,
+        init=arguments.init,
+        work=arguments.work,
+        out=arguments.out or arguments.work / "model",
+        processes=processes,
+        snapshot_every=arguments.snapshot_every,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train; 0, or 2 after one sentence on stderr."""
+    arguments = build_parser().parse_args(argv)
     processes = start_processes()
     try:
-        figures = train_text_to_speech(
-            recipe,
-            data,
-            tokenizer_directory=arguments.tokenizer,
-            init=arguments.init,
-            work=arguments.work,
-            out=arguments.out or arguments.work / "model",
-            processes=processes,
-            snapshot_every=arguments.snapshot_every,
-        )
+        figures = _train(arguments, processes)
     except UserError as error:
-        print(f"minimind_o.training: {error}", file=sys.stderr)
+        if processes.is_first_here:
+            print(f"minimind_o.training: {error}", file=sys.stderr)
         return 2
     finally:
         processes.close()

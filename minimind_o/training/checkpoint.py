@@ -33,11 +33,25 @@ def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any] | No
     except Exception as error:
         first = str(error).splitlines()[0]
         raise UserError(f"the checkpoint {path} cannot be read: {first}") from None
-    for name, value in identity.items():
-        found = state["identity"].get(name)
-        if found != value:
-            raise UserError(
-                f"the checkpoint {path} was written with {name}={found!r}, this run has "
-                f"{name}={value!r}: choose another --work folder or the same {name}."
-            )
+    if not isinstance(state, dict) or "identity" not in state:
+        raise UserError(f"the checkpoint {path} was not written by this program.")
+    difference = _difference(state["identity"], identity)
+    if difference:
+        raise UserError(
+            f"the checkpoint {path} belongs to another run ({difference}): choose "
+            "another --work folder, or the same settings."
+        )
     return state
+
+
+def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """The first difference in words; fields of fields are compared one by one."""
+    for name, value in wanted.items():
+        other = found.get(name)
+        if isinstance(value, dict) and isinstance(other, dict):
+            inner = _difference(other, value)
+            if inner:
+                return f"{name}.{inner}"
+        elif other != value:
+            return f"{name} is {other!r} there and {value!r} here"
+    return ""

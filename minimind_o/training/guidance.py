@@ -5,8 +5,8 @@ of the Talker must find, among earlier positions, the word being spoken. Left al
 alignment emerges late (DESIGN, section 7). The synthesiser knows the alignment, so some
 heads are told: the loss is the negative log of the attention they pay to the token that
 is being spoken. Codebook q at position p belongs to the frame q steps back, hence one
-lag per head. (Guided attention: Tachibana et al. 2017, arXiv 1710.08969; here the target
-is the true alignment, not the diagonal.) Model and layout stay as they are.
+lag per head. (Guided attention: Tachibana et al. 2017, arXiv 1710.08969; here the
+target is the true alignment, not the diagonal.) Model and layout stay as they are.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 def lagged(alignment_BT: Tensor, lag: int) -> Tensor:
-    """The alignment as codebook `lag` sees it: shifted right, -1 where there is none."""
+    """The alignment as codebook `lag` sees it: shifted right, -1 where none."""
     if lag == 0:
         return alignment_BT
     shifted = torch.full_like(alignment_BT, -1)
@@ -24,22 +24,36 @@ def lagged(alignment_BT: Tensor, lag: int) -> Tensor:
     return shifted
 
 
-def guidance_loss(attention_BHTT: Tensor, alignment_BT: Tensor, lags: Sequence[int]) -> Tensor:
-    """Mean negative log attention of head i on the token spoken lags[i] steps ago.
+def guidance_sums(
+    attention_BHTT: Tensor, alignment_BT: Tensor, lags: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Negative log attention of head i on the token spoken lags[i] steps ago.
 
     Args:
         attention_BHTT: probabilities, query position before key position.
         alignment_BT: key position spoken at each query position, -1 where none.
         lags: one per guided head, counted from head 0.
+
+    Returns:
+        Per guided head the sum over all spoken positions, and their number.
     """
-    losses = []
+    sums, counts = [], []
     for head, lag in enumerate(lags):
         target_BT = lagged(alignment_BT, lag)
         valid_BT = target_BT >= 0
         rows = attention_BHTT[:, head][valid_BT]
         mass = rows.gather(1, target_BT[valid_BT][:, None])[:, 0]
-        losses.append(-(mass + 1e-4).log().sum() / valid_BT.sum().clamp(min=1))
-    return torch.stack(losses).mean()
+        sums.append(-(mass + 1e-4).log().sum())
+        counts.append(valid_BT.sum())
+    return torch.stack(sums), torch.stack(counts)
+
+
+def guidance_loss(
+    attention_BHTT: Tensor, alignment_BT: Tensor, lags: Sequence[int]
+) -> Tensor:
+    """Mean of `guidance_sums` over positions, then over heads."""
+    sums, counts = guidance_sums(attention_BHTT, alignment_BT, lags)
+    return (sums / counts.clamp(min=1)).mean()
 
 
 @torch.no_grad()

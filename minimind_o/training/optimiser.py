@@ -5,12 +5,24 @@ import math
 import torch
 from torch import nn
 
+from minimind_o.model.omni import OmniModel
+
+
+def freeze_unreachable(model: OmniModel, thinker_only: bool) -> None:
+    """Parameters no example of the stage can reach get no gradient (DDP insists)."""
+    unreachable: list[nn.Module] = [model.audio_projector, model.image_projector]
+    if thinker_only:
+        unreachable.append(model.talker)
+    for module in unreachable:
+        module.requires_grad_(False)
+
 
 def build_optimiser(
     model: nn.Module, learning_rate: float, weight_decay: float
 ) -> torch.optim.AdamW:
     """AdamW (betas 0.9, 0.95); norms, biases, scales and embeddings do not decay."""
-    decayed, plain = [], []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -23,7 +35,9 @@ def build_optimiser(
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.95), eps=1e-8)
 
 
-def learning_rate_at(step: int, num_steps: int, peak: float, warmup_steps: int) -> float:
+def learning_rate_at(
+    step: int, num_steps: int, peak: float, warmup_steps: int
+) -> float:
     """Linear warm-up, then a cosine down to 2 % of the peak."""
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps

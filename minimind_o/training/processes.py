@@ -1,7 +1,10 @@
 """One process or many: started plainly or by torchrun, on CPU (gloo) or CUDA (nccl)."""
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -14,11 +17,18 @@ class Processes:
     """This process among the others.
 
     rank, world_size: as torchrun set them; 0 of 1 when started plainly.
+    local_rank: the rank on this machine.
     """
 
     rank: int
     world_size: int
     device: torch.device
+    local_rank: int = 0
+
+    @property
+    def is_first_here(self) -> bool:
+        """The process that speaks for its machine."""
+        return self.local_rank == 0
 
     @property
     def is_main(self) -> bool:
@@ -30,6 +40,10 @@ class Processes:
         if self.world_size > 1:
             dist.all_reduce(tensor)
         return tensor
+
+    def mean(self, tensor: Tensor) -> Tensor:
+        """The mean of a tensor over all processes."""
+        return self.sum(tensor) / self.world_size if self.world_size > 1 else tensor
 
     def barrier(self) -> None:
         """Wait for every process."""
@@ -52,19 +66,39 @@ def start_processes() -> Processes:
         torch.cuda.set_device(device)
     if world_size > 1:
         dist.init_process_group("nccl" if has_cuda else "gloo")
-        return Processes(rank=dist.get_rank(), world_size=world_size, device=device)
+        return Processes(
+            rank=dist.get_rank(),
+            world_size=world_size,
+            device=device,
+            local_rank=local_rank,
+        )
     return Processes(rank=0, world_size=1, device=device)
+
+
+@contextmanager
+def on_termination(call: Callable[[], None]) -> Iterator[None]:
+    """Inside, SIGTERM calls `call` instead of ending the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: call())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether bf16 matrix products run in hardware on this device."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return bool(
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:
-    """bf16 autocast for `bf16`, and for `auto` where it is fast; else full precision."""
+    """bf16 autocast for `bf16`, and for `auto` where it is fast; otherwise fp32."""
     if precision == "bf16" or (precision == "auto" and has_fast_bf16(device)):
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()

@@ -1,4 +1,4 @@
-"""The text-to-speech stage (T2A): Parquet rows to batches, a language model to an omni."""
+"""The text-to-speech stage (T2A): from Parquet rows and a language model to an omni."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,11 @@ from minimind_o.data.collate import BucketSampler, collate
 from minimind_o.data.examples import ExampleDataset, ExampleOptions
 from minimind_o.data.schema import BadRowPolicy
 from minimind_o.layout import LayoutSpec
+from minimind_o.model.files import read_weights
 from minimind_o.model.omni import OmniModel
 from minimind_o.training.processes import Processes
-from minimind_o.training.trainer import Batch, Trainer, TrainingRecipe
+from minimind_o.training.recipe import TrainingRecipe
+from minimind_o.training.trainer import Batch, Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,9 @@ class T2AData:
 class ParquetBatches:
     """Endless batches of a dataset, epoch after epoch, from any batch on."""
 
-    def __init__(self, dataset: ExampleDataset, data: T2AData, processes: Processes) -> None:
+    def __init__(
+        self, dataset: ExampleDataset, data: T2AData, processes: Processes
+    ) -> None:
         self.dataset = dataset
         self.sampler = BucketSampler(
             dataset.lengths,
@@ -71,6 +75,20 @@ def validation_batches(dataset: ExampleDataset, max_positions: int) -> list[Batc
     return [collate(dataset.spec, [dataset[i] for i in rows]) for rows in sampler]
 
 
+def initial_model(
+    init: Path, config: OmniConfig | None, generator: torch.Generator
+) -> OmniModel:
+    """The omni model at `init`, or a new one on the language model there.
+
+    Raises:
+        UserError: a file is missing or damaged, or does not fit `config`.
+    """
+    tensors, _ = read_weights(init)
+    if any(name.startswith("talker.") for name in tensors):
+        return OmniModel.load(init)
+    return OmniModel.from_thinker(init, config, generator)
+
+
 def train_text_to_speech(
     recipe: TrainingRecipe,
     data: T2AData,
@@ -97,19 +115,26 @@ def train_text_to_speech(
     torch.manual_seed(recipe.seed)
     tokenizer = tokenizers.load(tokenizer_directory)
     generator = torch.Generator().manual_seed(recipe.seed)
-    if config is None:
-        config = OmniConfig.load(init)
-    model = OmniModel.from_thinker(init, config, generator)
+    model = initial_model(init, config, generator)
     spec = LayoutSpec.from_config(model.config)
 
-    def dataset(paths: Sequence[Path], code_noise: float, probability: float) -> ExampleDataset:
+    def dataset(
+        paths: Sequence[Path], code_noise: float, probability: float
+    ) -> ExampleDataset:
         options = ExampleOptions(
             max_length=data.max_length,
             reference_probability=probability,
             code_noise=code_noise,
             seed=data.seed,
         )
-        return ExampleDataset(paths, tokenizer, spec, options, bad_rows=data.bad_rows)
+        return ExampleDataset(
+            paths,
+            tokenizer,
+            spec,
+            options,
+            bad_rows=data.bad_rows,
+            speaker_embedding_size=model.config.speaker_embedding_size,
+        )
 
     train = dataset(data.train, data.code_noise, data.reference_probability)
     validation = dataset(data.validation, 0.0, 1.0)

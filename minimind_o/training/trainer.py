@@ -5,10 +5,9 @@ objective does not hang on how the batch is split.
 """
 
 import json
-import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,58 +16,28 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm.auto import tqdm
 
+from minimind_o.errors import UserError
 from minimind_o.model.omni import OmniModel, OmniOutput
 from minimind_o.training.checkpoint import load_checkpoint, save_checkpoint
-from minimind_o.training.guidance import alignment_accuracy, guidance_loss
+from minimind_o.training.guidance import alignment_accuracy, guidance_sums
 from minimind_o.training.optimiser import (
     build_optimiser,
+    freeze_unreachable,
     learning_rate_at,
     set_learning_rate,
 )
-from minimind_o.training.processes import Processes, autocast
+from minimind_o.training.processes import Processes, autocast, on_termination
+from minimind_o.training.recipe import TrainingRecipe
 
 Batch = dict[str, Tensor]
 
 
 class Batches(Protocol):
-    """Where batches come from: endless, from any batch index on, the same every time."""
+    """Where batches come from: endless, the same every time, from any index on."""
 
     def iterate(self, start: int) -> Iterator[Batch]:
         """Batches `start`, `start + 1`, … of this process."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingRecipe:
-    """Everything about the optimisation that decides the outcome.
-
-    stage: names the run; a checkpoint of another stage is refused.
-    codebook_weights: weight of each codebook in the audio loss that is minimised, their
-        mean 1; empty: all alike, as released. What is logged is never weighted.
-    guidance_weight: weight of the guided-attention loss, 0 for none; it fades out
-        linearly over the last `guidance_fade` of the run.
-    guidance_layers, guidance_lags: guided Talker layers; one head per lag in each.
-    thinker_only: train the language model alone.
-    """
-
-    stage: str
-    seed: int = 0
-    num_steps: int = 1000
-    learning_rate: float = 2e-3
-    warmup_steps: int = 100
-    weight_decay: float = 0.05
-    clip_norm: float = 1.0
-    text_weight: float = 1.0
-    codebook_weights: tuple[float, ...] = ()
-    guidance_weight: float = 0.0
-    guidance_fade: float = 0.0
-    guidance_layers: tuple[int, ...] = (1, 2)
-    guidance_lags: tuple[int, ...] = (0, 2, 4, 6)
-    thinker_only: bool = False
-    precision: str = "auto"
-    validate_every: int = 250
-    save_every: int = 250
-    log_every: int = 25
 
 
 class Trainer:
@@ -82,11 +51,13 @@ class Trainer:
     ) -> None:
         self.recipe, self.work, self.processes = recipe, work, processes
         self.model = model.to(processes.device)
-        _freeze_unreachable(self.model, recipe)
+        freeze_unreachable(self.model, recipe.thinker_only)
         self.wrapped: nn.Module = self.model
         if processes.world_size > 1:
             self.wrapped = DistributedDataParallel(self.model, broadcast_buffers=False)
-        self.optimiser = build_optimiser(self.model, recipe.learning_rate, recipe.weight_decay)
+        self.optimiser = build_optimiser(
+            self.model, recipe.learning_rate, recipe.weight_decay
+        )
         self.step_index, self.minutes = 0, 0.0
         self._stop = False
         self._resume()
@@ -109,47 +80,56 @@ class Trainer:
         losses = self._global_means(output)
         total = recipe.text_weight * losses["text_loss"] + losses["balance_loss"]
         if not recipe.thinker_only:
-            total = total + losses.pop("weighted_audio_loss")
+            total = total + losses["audio_loss"]
         if weight > 0:
-            per_layer = [
-                guidance_loss(attention, batch["alignment"], recipe.guidance_lags)
-                for attention in output.talker_attention.values()
-            ]
-            losses["guidance_loss"] = torch.stack(per_layer).mean()
+            losses["guidance_loss"] = self._guidance_mean(output, batch["alignment"])
             total = total + weight * losses["guidance_loss"]
         return total, losses
 
     def _global_means(self, output: OmniOutput) -> dict[str, Tensor]:
-        """Sums of this process over counts of all, times their number (DDP averages)."""
+        """Sums of this process over counts of all, times their number.
+
+        The gradients, which DDP averages, are then those of the global mean.
+        """
         world = self.processes.world_size
-        assert output.text_loss_sum is not None and output.text_count is not None
+        assert output.text_loss_sum is not None
+        assert output.text_count is not None
         count = self.processes.sum(output.text_count.detach().clone().float())
         losses = {"text_loss": output.text_loss_sum * world / count.clamp(min=1)}
         if output.audio_loss_sum is not None and output.audio_count is not None:
             counts = self.processes.sum(output.audio_count.detach().clone().float())
-            per_codebook = output.audio_loss_sum * world / counts.clamp(min=1)
-            weights = self.recipe.codebook_weights or (1.0,) * len(per_codebook)
-            losses["audio_loss"] = per_codebook.mean()
-            losses["codebook_0_loss"] = per_codebook[0]
-            losses["weighted_audio_loss"] = (
-                per_codebook * per_codebook.new_tensor(weights)
+            losses["audio_loss"] = (
+                output.audio_loss_sum * world / counts.clamp(min=1)
             ).mean()
         assert output.balance_loss is not None
         losses["balance_loss"] = output.balance_loss
         return losses
+
+    def _guidance_mean(self, output: OmniOutput, alignment_BT: Tensor) -> Tensor:
+        """As `_global_means`: over all processes' positions, then heads and layers."""
+        world, per_layer = self.processes.world_size, []
+        for attention in output.talker_attention.values():
+            sums, counts = guidance_sums(
+                attention, alignment_BT, self.recipe.guidance_lags
+            )
+            total = self.processes.sum(counts.float()).clamp(min=1)
+            per_layer.append((sums * world / total).mean())
+        return torch.stack(per_layer).mean()
 
     def _guidance_weight(self) -> float:
         recipe = self.recipe
         if recipe.guidance_weight == 0 or recipe.thinker_only:
             return 0.0
         left = 1 - self.step_index / recipe.num_steps
-        fade = min(1.0, left / recipe.guidance_fade) if recipe.guidance_fade > 0 else 1.0
+        fade = (
+            min(1.0, left / recipe.guidance_fade) if recipe.guidance_fade > 0 else 1.0
+        )
         return recipe.guidance_weight * fade
 
     # Steps
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        """One optimiser update."""
+        """One optimiser update; the losses, means over all processes."""
         recipe = self.recipe
         rate = learning_rate_at(
             self.step_index, recipe.num_steps, recipe.learning_rate, recipe.warmup_steps
@@ -161,7 +141,8 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
         self.optimiser.step()
         self.step_index += 1
-        return {name: value.detach() for name, value in losses.items()}
+        means = self.processes.mean(torch.stack(list(losses.values())).detach())
+        return dict(zip(losses, means, strict=True))
 
     @torch.no_grad()
     def validate(self, batches: list[Batch]) -> dict[str, float]:
@@ -196,19 +177,37 @@ class Trainer:
         Returns:
             The last validation losses and the minutes of training so far.
         """
-        recipe, main = self.recipe, self.processes.is_main
-        signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_stop", True))
         self.model.train()
         self._started = time.monotonic()
+        with on_termination(lambda: setattr(self, "_stop", True)):
+            last, validated = self._steps(train, validation, on_save)
+            self._save(on_save)
+        if self.step_index < self.recipe.num_steps:
+            raise SystemExit(0)
+        if validated < self.step_index:
+            last = self._validate(validation)
+        return last | {"minutes": self._elapsed()}
+
+    def _steps(
+        self,
+        train: Batches,
+        validation: list[Batch],
+        on_save: Callable[["Trainer"], None] | None,
+    ) -> tuple[dict[str, float], int]:
+        """Steps to the last, or until told to stop; the last validation, its step."""
+        recipe = self.recipe
         bar = tqdm(
-            total=recipe.num_steps, initial=self.step_index, desc=recipe.stage,
-            mininterval=5, disable=not main,
-        )  # fmt: skip
+            total=recipe.num_steps,
+            initial=self.step_index,
+            desc=recipe.stage,
+            mininterval=5,
+            disable=not self.processes.is_main,
+        )
         sums: dict[str, float] = {}
         last: dict[str, float] = {}
-        positions, window = 0, 0
+        positions, window, validated = 0, 0, -1
         for batch in train.iterate(self.step_index):
-            if self.step_index >= recipe.num_steps or self._stop:
+            if self.step_index >= recipe.num_steps or self._told_to_stop():
                 break
             losses = self.step(_to(batch, self.processes.device))
             positions += batch["input_ids"].shape[0] * batch["input_ids"].shape[-1]
@@ -222,14 +221,21 @@ class Trainer:
                 bar.set_postfix({k: f"{v:.3f}" for k, v in means.items() if v})
                 sums, window = {}, 0
             if self.step_index % recipe.validate_every == 0:
-                last = self.validate(validation)
-                self._log("validation", last)
+                last, validated = self._validate(validation), self.step_index
             if self.step_index % recipe.save_every == 0:
                 self._save(on_save)
-        self._save(on_save)
-        if self._stop:
-            raise SystemExit(0)
-        return last | {"minutes": self._elapsed()}
+        bar.close()
+        return last, validated
+
+    def _told_to_stop(self) -> bool:
+        """Whether any process was: all must leave after the same step."""
+        told = torch.tensor(float(self._stop), device=self.processes.device)
+        return bool(self.processes.sum(told) > 0)
+
+    def _validate(self, batches: list[Batch]) -> dict[str, float]:
+        losses = self.validate(batches)
+        self._log("validation", losses)
+        return losses
 
     # Files
 
@@ -240,8 +246,10 @@ class Trainer:
         if not self.processes.is_main:
             return
         row: dict[str, Any] = {
-            "split": split, "step": self.step_index, "minutes": round(self._elapsed(), 3)
-        }  # fmt: skip
+            "split": split,
+            "step": self.step_index,
+            "minutes": round(self._elapsed(), 3),
+        }
         row |= {name: round(value, 5) for name, value in values.items()}
         self.work.mkdir(parents=True, exist_ok=True)
         with (self.work / "metrics.jsonl").open("a") as file:
@@ -267,22 +275,20 @@ class Trainer:
         self.processes.barrier()
 
     def _resume(self) -> None:
-        state = load_checkpoint(self.work / "checkpoint.pt", self._identity())
+        path = self.work / "checkpoint.pt"
+        state = load_checkpoint(path, self._identity())
         if state is None:
             return
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        try:
+            self.optimiser.load_state_dict(state["optimiser"])
+        except ValueError:
+            raise UserError(
+                f"the checkpoint {path} trained other parameters of the model: choose "
+                "another --work folder."
+            ) from None
         self.step_index, self.minutes = state["step"], state["minutes"]
         torch.set_rng_state(state["random"])
-
-
-def _freeze_unreachable(model: OmniModel, recipe: TrainingRecipe) -> None:
-    """Parameters no example of the stage can reach get no gradient (DDP insists)."""
-    unreachable = [model.audio_projector, model.image_projector]
-    if recipe.thinker_only:
-        unreachable.append(model.talker)
-    for module in unreachable:
-        module.requires_grad_(False)
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:

@@ -1,0 +1,53 @@
+"""What decides the outcome of a training, in one place."""
+
+from dataclasses import dataclass
+
+from minimind_o.errors import UserError
+
+PRECISIONS = ("auto", "bf16", "fp32")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecipe:
+    """Everything about the optimisation that decides the outcome.
+
+    stage: names the run; a checkpoint of another stage is refused.
+    guidance_weight: weight of the guided-attention loss, 0 for none; it fades out
+        linearly over the last `guidance_fade` of the run.
+    guidance_layers, guidance_lags: guided Talker layers; one head per lag in each.
+    thinker_only: train the language model alone.
+    """
+
+    stage: str
+    seed: int = 0
+    num_steps: int = 1000
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    weight_decay: float = 0.05
+    clip_norm: float = 1.0
+    text_weight: float = 1.0
+    guidance_weight: float = 0.0
+    guidance_fade: float = 0.0
+    guidance_layers: tuple[int, ...] = (1, 2)
+    guidance_lags: tuple[int, ...] = (0, 2, 4, 6)
+    thinker_only: bool = False
+    precision: str = "auto"
+    validate_every: int = 250
+    save_every: int = 250
+    log_every: int = 25
+
+    def __post_init__(self) -> None:
+        for name in ("num_steps", "validate_every", "save_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"{name} is {getattr(self, name)}; it must be at least 1."
+                )
+        if not self.learning_rate > 0:
+            raise UserError(
+                f"learning_rate is {self.learning_rate}; it must be above 0."
+            )
+        if self.precision not in PRECISIONS:
+            raise UserError(
+                f"precision is {self.precision!r}; it must be one of "
+                f"{', '.join(PRECISIONS)}."
+            )
