@@ -25,7 +25,7 @@ KnownVoice = tuple[str, NDArray[np.integer]]
 SAME_VOICE = 0.17
 """Share of equal codes above which two voice prompts are one text in one voice. The
 synthesiser's flutter changes most codes from one rendering to the next: on test rows 24
-to 39 % agree with another rendering in the same voice, at most 10 % in another voice."""
+to 39 % agree with another rendering in the same voice, at most 10 % in another one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
