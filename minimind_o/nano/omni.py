@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from minimind_o.training.processes import start_processes
-from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
 from minimind_o.training.recipe import TrainingRecipe
+from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
 
 MAX_POSITIONS = 1280  # small batches and many steps: a CPU has no use for large ones
 # Codebooks 0 and 1 alone carry the words (LOG.md); the others are close to noise, and

@@ -12,6 +12,8 @@ class TrainingRecipe:
     """Everything about the optimisation that decides the outcome.
 
     stage: names the run; a checkpoint of another stage is refused.
+    codebook_weights: weight of each codebook in the audio loss that is minimised, their
+        mean 1; empty: all alike, as released. What is logged is never weighted.
     guidance_weight: weight of the guided-attention loss, 0 for none; it fades out
         linearly over the last `guidance_fade` of the run.
     guidance_layers, guidance_lags: guided Talker layers; one head per lag in each.
@@ -26,6 +28,7 @@ class TrainingRecipe:
     weight_decay: float = 0.05
     clip_norm: float = 1.0
     text_weight: float = 1.0
+    codebook_weights: tuple[float, ...] = ()
     guidance_weight: float = 0.0
     guidance_fade: float = 0.0
     guidance_layers: tuple[int, ...] = (1, 2)

@@ -80,7 +80,7 @@ class Trainer:
         losses = self._global_means(output)
         total = recipe.text_weight * losses["text_loss"] + losses["balance_loss"]
         if not recipe.thinker_only:
-            total = total + losses["audio_loss"]
+            total = total + losses.pop("weighted_audio_loss")
         if weight > 0:
             losses["guidance_loss"] = self._guidance_mean(output, batch["alignment"])
             total = total + weight * losses["guidance_loss"]
@@ -98,8 +98,12 @@ class Trainer:
         losses = {"text_loss": output.text_loss_sum * world / count.clamp(min=1)}
         if output.audio_loss_sum is not None and output.audio_count is not None:
             counts = self.processes.sum(output.audio_count.detach().clone().float())
-            losses["audio_loss"] = (
-                output.audio_loss_sum * world / counts.clamp(min=1)
+            per_codebook = output.audio_loss_sum * world / counts.clamp(min=1)
+            weights = self.recipe.codebook_weights or (1.0,) * len(per_codebook)
+            losses["audio_loss"] = per_codebook.mean()
+            losses["codebook_0_loss"] = per_codebook[0]
+            losses["weighted_audio_loss"] = (
+                per_codebook * per_codebook.new_tensor(weights)
             ).mean()
         assert output.balance_loss is not None
         losses["balance_loss"] = output.balance_loss
