@@ -176,7 +176,7 @@ def load_mimi(directory: Path | str, device: torch.device | str = "cpu") -> Mimi
         state = {k: v.float() for k, v in load_file(weights_path).items()}
         model.load_state_dict(state)
     except Exception as error:
-        first = str(error).splitlines()[0]
+        first = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
             f"{weights_path} cannot be read as Mimi weights: {first}"
         ) from None

@@ -119,7 +119,9 @@ class RecogniserTrainer:
         ]
         self.features = [f.half() for f in features]
         processor = voice.tokenizer.sp
-        self.targets = [torch.tensor(processor.EncodeAsIds(spaced(t))) for t in data.texts]
+        self.targets = [
+            torch.tensor(processor.EncodeAsIds(spaced(t))) for t in data.texts
+        ]
         ids = {token: processor.PieceToId(token) for token in RICH_TOKENS}
         tail = [ids["<|Speech|>"], ids["<|NEUTRAL|>"], ids["<|woitn|>"]]
         tail = [tail[1], tail[0], tail[2]]

@@ -31,7 +31,7 @@ def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any] | No
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        first = str(error).splitlines()[0]
+        first = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"the checkpoint {path} cannot be read: {first}") from None
     if not isinstance(state, dict) or "identity" not in state:
         raise UserError(f"the checkpoint {path} was not written by this program.")
