@@ -1,0 +1,105 @@
+"""Which parameters decay or stand still, and how the learning rate goes."""
+
+import itertools
+
+import pytest
+import torch
+
+from minimind_o.errors import UserError
+from minimind_o.model.omni import OmniModel
+from minimind_o.training.optimiser import (
+    build_optimiser,
+    freeze_unreachable,
+    learning_rate_at,
+    set_learning_rate,
+)
+from tests.training.tiny import tiny_config, tiny_recipe
+
+
+@pytest.fixture
+def model() -> OmniModel:
+    """A tiny model."""
+    return OmniModel(tiny_config())
+
+
+def test_matrices_decay_and_norms_scales_and_embeddings_do_not(
+    model: OmniModel,
+) -> None:
+    optimiser = build_optimiser(model, 1e-3, 0.05)
+    decays = {
+        id(parameter): group["weight_decay"]
+        for group in optimiser.param_groups
+        for parameter in group["params"]
+    }
+    named = dict(model.named_parameters())
+    assert len(decays) == len(named)
+    decay = {name: decays[id(parameter)] for name, parameter in named.items()}
+    assert decay["thinker.layers.0.attention.q_proj.weight"] == 0.05
+    assert decay["talker.code_heads.shared"] == 0.05
+    assert decay["thinker.embed_tokens.weight"] == 0
+    assert decay["talker.code_embedding.tables"] == 0
+    assert decay["talker.text_scale"] == 0
+    assert decay["thinker.norm.weight"] == 0
+    for name, parameter in named.items():
+        if parameter.ndim < 2:
+            assert decay[name] == 0, name
+
+
+def test_what_no_example_reaches_is_frozen_and_left_out(model: OmniModel) -> None:
+    freeze_unreachable(model, thinker_only=False)
+    frozen = {
+        n.split(".")[0] for n, p in model.named_parameters() if not p.requires_grad
+    }
+    assert frozen == {"audio_projector", "image_projector"}
+    freeze_unreachable(model, thinker_only=True)
+    trained = {n.split(".")[0] for n, p in model.named_parameters() if p.requires_grad}
+    assert trained == {"thinker"}
+    optimiser = build_optimiser(model, 1e-3, 0.05)
+    count = sum(len(group["params"]) for group in optimiser.param_groups)
+    assert count == len(list(model.thinker.parameters()))
+
+
+def test_the_rate_warms_up_and_follows_a_cosine() -> None:
+    rates = [learning_rate_at(step, 1000, 2.0, 100) for step in range(1001)]
+    assert rates[0] == pytest.approx(0.02)
+    assert rates[49] == pytest.approx(1.0)
+    assert rates[99] == pytest.approx(2.0)
+    assert max(rates) == pytest.approx(2.0)
+    assert rates[550] == pytest.approx(2.0 * (0.02 + 0.98 * 0.5))
+    assert rates[1000] == pytest.approx(0.04)
+    assert all(a < b for a, b in itertools.pairwise(rates[:100]))
+    assert all(a >= b for a, b in itertools.pairwise(rates[100:]))
+
+
+def test_a_schedule_without_warm_up_begins_at_its_peak() -> None:
+    assert learning_rate_at(0, 10, 1.0, 0) == pytest.approx(1.0)
+    assert learning_rate_at(20, 10, 1.0, 0) == pytest.approx(0.02)
+
+
+def test_every_group_gets_the_rate(model: OmniModel) -> None:
+    optimiser = build_optimiser(model, 1e-3, 0.05)
+    set_learning_rate(optimiser, 0.5)
+    assert [group["lr"] for group in optimiser.param_groups] == [0.5, 0.5]
+    before = model.thinker.norm.weight.detach().clone()
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimiser.step()
+    step = (before - model.thinker.norm.weight.detach()).mean()
+    assert float(step) == pytest.approx(0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"num_steps": 0}, "num_steps is 0; it must be at least 1"),
+        ({"log_every": 0}, "log_every is 0"),
+        ({"learning_rate": -1.0}, r"learning_rate is -1\.0; it must be above 0"),
+        (
+            {"precision": "fp8"},
+            "precision is 'fp8'; it must be one of auto, bf16, fp32",
+        ),
+    ],
+)
+def test_a_recipe_that_cannot_be_run_is_refused(changes: dict, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        tiny_recipe(**changes)

@@ -1,0 +1,228 @@
+"""The trainer: it learns, it stops when told, and it goes on as if it had not."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from minimind_o.assets import Assets
+from minimind_o.errors import UserError
+from minimind_o.model.omni import OmniModel
+from minimind_o.training.processes import Processes
+from minimind_o.training.recipe import TrainingRecipe
+from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
+from minimind_o.training.trainer import Trainer
+from tests.training.tiny import (
+    tiny_config,
+    tiny_recipe,
+    write_data,
+    write_language_model,
+)
+
+ONE = Processes(rank=0, world_size=1, device=torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train.parquet, validation.parquet and a language model in `llm`."""
+    folder = tmp_path_factory.mktemp("files")
+    write_data(folder / "train.parquet", 24)
+    write_data(folder / "validation.parquet", 5, seed=100)
+    write_language_model(folder / "llm")
+    return folder
+
+
+def train(
+    files: Path, work: Path, recipe: TrainingRecipe, **changes: Any
+) -> dict[str, float]:
+    """Run the text-to-speech stage; the model is left in `work/model`."""
+    data = {"max_positions": 200, "max_length": 100, "code_noise": 0.1, "seed": 1}
+    arguments: dict[str, Any] = {
+        "tokenizer_directory": Assets.find().tokenizer,
+        "init": files / "llm",
+        "work": work,
+        "out": work / "model",
+        "processes": ONE,
+    }
+    return train_text_to_speech(
+        recipe,
+        T2AData(
+            train=[files / "train.parquet"],
+            validation=[files / "validation.parquet"],
+            **data,
+        ),
+        **{**arguments, **changes},
+    )
+
+
+def metrics(work: Path, split: str = "train") -> list[dict[str, float]]:
+    lines = (work / "metrics.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, lines) if row["split"] == split]
+
+
+def checkpoint(work: Path) -> dict[str, Any]:
+    return torch.load(work / "checkpoint.pt", weights_only=True)
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Equal to the bit, however nested."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, list | tuple):
+        for a, b in zip(one, other, strict=True):
+            assert_same(a, b)
+    else:
+        assert one == other
+
+
+def stop_at(step: int) -> Callable[[Trainer], None]:
+    """Send this process SIGTERM when a checkpoint of that step has been written."""
+
+    def on_save(trainer: Trainer) -> None:
+        if trainer.step_index == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return on_save
+
+
+@pytest.fixture
+def sigterm_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Have the next training told to stop after a step."""
+
+    def arrange(step: int) -> None:
+        original = Trainer.run
+
+        def run(self: Trainer, train: Any, validation: Any, *_: Any) -> dict:
+            return original(self, train, validation, stop_at(step))
+
+        monkeypatch.setattr(Trainer, "run", run)
+
+    return arrange
+
+
+def test_every_loss_falls(files: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(num_steps=60, learning_rate=1e-2, validate_every=30)
+    figures = train(files, tmp_path, recipe)
+    rows = metrics(tmp_path)
+    assert [row["step"] for row in rows] == list(range(1, 61))
+    for name in ("text_loss", "audio_loss", "guidance_loss"):
+        first = sum(row[name] for row in rows[:5])
+        last = sum(row[name] for row in rows[-5:])
+        assert last < 0.9 * first, name
+    assert [row["step"] for row in metrics(tmp_path, "validation")] == [30, 60]
+    assert figures["text_loss"] == pytest.approx(
+        metrics(tmp_path, "validation")[-1]["text_loss"], abs=1e-4
+    )
+    assert OmniModel.load(tmp_path / "model").config == tiny_config()
+
+
+def test_the_figures_are_of_the_last_step(files: Path, tmp_path: Path) -> None:
+    train(files, tmp_path, tiny_recipe(num_steps=5, validate_every=4))
+    assert [row["step"] for row in metrics(tmp_path, "validation")] == [4, 5]
+    # A finished run that is started again has them too.
+    figures = train(files, tmp_path, tiny_recipe(num_steps=5, validate_every=4))
+    assert {"text_loss", "audio_loss", "alignment", "minutes"} <= figures.keys()
+
+
+def test_a_stopped_run_goes_on_to_the_bit_as_if_it_had_not_stopped(
+    files: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sigterm_at: Callable[[int], None],
+) -> None:
+    recipe = tiny_recipe(num_steps=9, save_every=4)  # an epoch has fewer batches
+    train(files, tmp_path / "whole", recipe)
+    sigterm_at(4)
+    with pytest.raises(SystemExit) as stop:
+        train(files, tmp_path / "parts", recipe)
+    assert stop.value.code == 0
+    assert checkpoint(tmp_path / "parts")["step"] == 4
+    assert not (tmp_path / "parts" / "model").exists()
+    monkeypatch.undo()
+    train(files, tmp_path / "parts", recipe)
+    whole, parts = checkpoint(tmp_path / "whole"), checkpoint(tmp_path / "parts")
+    for name in ("step", "model", "optimiser", "random"):
+        assert_same(whole[name], parts[name])
+    losses = [
+        [{k: v for k, v in row.items() if "loss" in k} for row in metrics(folder)]
+        for folder in (tmp_path / "whole", tmp_path / "parts")
+    ]
+    assert losses[0] == losses[1]
+    weights = "model/model.safetensors"
+    one, other = tmp_path / "whole" / weights, tmp_path / "parts" / weights
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_sigterm_saves_the_step_at_hand_and_then_means_what_it_did_before(
+    files: Path, tmp_path: Path, sigterm_at: Callable[[int], None]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    sigterm_at(3)
+    with pytest.raises(SystemExit):
+        train(files, tmp_path, tiny_recipe(num_steps=50, save_every=3))
+    assert len(metrics(tmp_path)) == checkpoint(tmp_path)["step"] == 3
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_checkpoint_of_another_stage_or_model_is_refused(
+    files: Path, tmp_path: Path
+) -> None:
+    train(files, tmp_path, tiny_recipe(num_steps=1))
+    with pytest.raises(UserError, match="stage is 't2a' there and 'sft' here"):
+        train(files, tmp_path, tiny_recipe(stage="sft"))
+    wider = tiny_config(talker_head_rank=16)
+    with pytest.raises(UserError, match=r"talker_head_rank is 8 there and 16 here"):
+        train(files, tmp_path, tiny_recipe(), config=wider)
+
+
+def test_a_run_can_begin_from_a_whole_model(files: Path, tmp_path: Path) -> None:
+    train(files, tmp_path / "one", tiny_recipe(num_steps=2))
+    model = tmp_path / "one" / "model"
+    train(files, tmp_path / "two", tiny_recipe(num_steps=1), init=model)
+    first = metrics(tmp_path / "two")[0]["audio_loss"]
+    train(files, tmp_path / "three", tiny_recipe(num_steps=1))
+    assert first < metrics(tmp_path / "three")[0]["audio_loss"]
+
+
+def test_codebook_weights_change_what_is_learned_and_not_what_is_logged(
+    files: Path, tmp_path: Path
+) -> None:
+    weights = (7.3, *(0.1,) * 7)
+    for name, recipe in (
+        ("alike", tiny_recipe(num_steps=20)),
+        ("first", tiny_recipe(num_steps=20, codebook_weights=weights)),
+    ):
+        train(files, tmp_path / name, recipe)
+    alike, first = metrics(tmp_path / "alike"), metrics(tmp_path / "first")
+    assert alike[0] == {**first[0], "minutes": alike[0]["minutes"]}
+    assert first[-1]["codebook_0_loss"] < alike[-1]["codebook_0_loss"]
+    assert first[-1]["audio_loss"] > alike[-1]["audio_loss"]
+
+
+def test_snapshots_are_kept_when_asked_for(files: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(num_steps=4, save_every=2)
+    train(files, tmp_path, recipe, snapshot_every=2)
+    for step in (2, 4):
+        assert OmniModel.load(tmp_path / f"step_{step}").config == tiny_config()
+
+
+def test_training_the_language_model_leaves_the_talker_alone(tmp_path: Path) -> None:
+    model = OmniModel(tiny_config())
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    trainer = Trainer(model, tiny_recipe(thinker_only=True), tmp_path, ONE)
+    ids = torch.full((2, 9, 8), 33)
+    ids[:, 8] = torch.arange(20, 28)
+    losses = trainer.step({"input_ids": ids, "text_labels": ids[:, 8]})
+    assert set(losses) == {"text_loss", "balance_loss"}
+    changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert changed
+    assert all(name.startswith("thinker.") for name in changed)
