@@ -102,6 +102,24 @@ def test_held_out_facts_are_known_only_from_other_phrasings(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("split", HELD_OUT)
+def test_a_question_form_is_held_out_under_every_opening(
+    language: Language, split: Split
+) -> None:
+    asked: dict[str, list[str]] = {}
+    for dialogue in fact_dialogues(language, "train"):
+        asked.setdefault(dialogue.answer, []).append(dialogue.question.lower())
+    bare: dict[str, str] = {}
+    for dialogue in fact_dialogues(language, split):
+        if dialogue.family != "talk":  # small talk holds out pairs of form and opening
+            shortest = bare.get(dialogue.answer, dialogue.question)
+            bare[dialogue.answer] = min(shortest, dialogue.question, key=len)
+    for answer, form in bare.items():
+        for question in asked[answer]:
+            assert not question.endswith(form.lower()), (question, form)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_no_question_has_two_answers(language: Language) -> None:
     splits: tuple[Split, ...] = ("train", *HELD_OUT)
     dialogues = [d for split in splits for d in fact_dialogues(language, split)]

@@ -139,13 +139,13 @@ def test_a_stopped_run_goes_on_to_the_bit_as_if_it_had_not_stopped(
     monkeypatch: pytest.MonkeyPatch,
     sigterm_at: Callable[[int], None],
 ) -> None:
-    recipe = tiny_recipe(num_steps=9, save_every=4)  # an epoch has fewer batches
+    recipe = tiny_recipe(num_steps=15, save_every=4)
     train(files, tmp_path / "whole", recipe)
-    sigterm_at(4)
+    sigterm_at(12)  # in the third epoch
     with pytest.raises(SystemExit) as stop:
         train(files, tmp_path / "parts", recipe)
     assert stop.value.code == 0
-    assert checkpoint(tmp_path / "parts")["step"] == 4
+    assert checkpoint(tmp_path / "parts")["step"] == 12
     assert not (tmp_path / "parts" / "model").exists()
     monkeypatch.undo()
     train(files, tmp_path / "parts", recipe)
