@@ -1,0 +1,123 @@
+"""The spoken set: what is committed, and how rows come to be."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from minimind_o.assets import Assets
+from minimind_o.data.row import RowFormat
+from minimind_o.data.schema import validate
+from minimind_o.data.speech import SEEN_VOICES, VOICES, render
+from minimind_o.data.world import Dialogue
+from minimind_o.frozen.mimi import Mimi, load_mimi
+from minimind_o.nano.codec_pool import run_codec
+from minimind_o.nano.t2a import (
+    AnswerCoder,
+    SpokenDialogue,
+    draw_held_out,
+    draw_training,
+    reference_codes,
+    write_rows,
+)
+
+NANO_FORMAT = RowFormat(num_codes=512)
+
+
+@pytest.fixture(scope="module")
+def mimi() -> Mimi:
+    """The committed codec."""
+    return load_mimi(Assets.find().mimi)
+
+
+def turns(split: str) -> list[tuple[str, str]]:
+    """Question and answer of every row that is committed."""
+    path = Assets.find().sft_t2a / f"{split}.parquet"
+    column = pq.read_table(path, columns=["conversations"])["conversations"]
+    rows = [json.loads(text) for text in column.to_pylist()]
+    return [(row[0]["content"], row[1]["content"]) for row in rows]
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_committed_rows_are_valid(split: str) -> None:
+    assert validate(Assets.find().sft_t2a / f"{split}.parquet", NANO_FORMAT) == []
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_nothing_committed_for_testing_is_in_the_training_set(split: str) -> None:
+    asked = {question.lower() for question, _ in turns("train")}
+    answers = {answer for _, answer in turns("train")}
+    held_out = turns(split)
+    read_aloud = [a for q, a in held_out if q.startswith(("Say: ", "读："))]
+    assert len(read_aloud) == len(held_out) // 2
+    assert not asked & {question.lower() for question, _ in held_out}
+    assert not answers & set(read_aloud)
+    english = sum(answer.isascii() for _, answer in held_out)
+    assert english == 3 * len(held_out) // 4
+
+
+def test_held_out_facts_come_from_every_family() -> None:
+    items = draw_held_out("test", 80, 40)
+    assert len(items) == 120
+    families = {(item.dialogue.language, item.dialogue.family) for item in items}
+    assert len(families) == 16
+    assert {item.voice for item in items} == set(SEEN_VOICES)
+    assert items == draw_held_out("test", 80, 40)
+
+
+def test_training_is_drawn_in_the_seen_voices_only() -> None:
+    items = draw_training(3, 200, 0.6)
+    assert {item.voice for item in items} == set(SEEN_VOICES)
+    reading = sum(item.dialogue.kind == "read" for item in items)
+    assert 90 < reading < 150
+
+
+def test_voice_prompts_are_two_seconds_of_different_recordings(mimi: Mimi) -> None:
+    prompts = reference_codes(mimi, "ada")
+    assert {prompt.shape for prompt in prompts} == {(8, 25)}
+    assert len({prompt.tobytes() for prompt in prompts}) == len(prompts) == 4
+    others = reference_codes(mimi, "ben")
+    assert all((a != b).any() for a, b in zip(prompts, others, strict=True))
+
+
+def test_the_pool_codes_as_the_codec_does_and_keeps_the_order(mimi: Mimi) -> None:
+    texts = ("one", "a red cat sleeps", "two")
+    waves = [render(text, "en-us", VOICES["ben"]).wave for text in texts]
+    coded = run_codec(Assets.find().mimi, waves, "encode")
+    for wave, codes in zip(waves, coded, strict=True):
+        num_frames = -(-len(wave) // 1920)
+        assert codes.shape == (8, num_frames)
+        padded = np.pad(wave, (0, num_frames * 1920 - len(wave)))
+        alone = mimi.encode(torch.from_numpy(padded)[None])[0].numpy()
+        assert (codes == alone).mean() > 0.95  # batched sums differ in the last bit
+
+
+def test_written_rows_are_valid_and_whole(tmp_path: Path) -> None:
+    dialogue = Dialogue(
+        question="Say: one cat",
+        answer="one cat",
+        marked_answer="one cat",
+        language="en",
+        kind="read",
+        family="read",
+    )
+    item = SpokenDialogue(dialogue=dialogue, voice="ada")
+    coder = AnswerCoder(tmp_path)
+    codes = np.arange(8 * 3, dtype=np.int16).reshape(8, 3)
+    coder.done["one cat", "ada"] = (codes, [0, 4, -1])
+    prompts = {"ada": [np.ones((8, 2), np.int16)]}
+    path = tmp_path / "sub" / "rows.parquet"
+    write_rows(path, [item, item], coder, prompts, seed=0)
+    assert validate(path, NANO_FORMAT) == []
+    assert [file.name for file in path.parent.iterdir()] == ["rows.parquet"]
+    row = pq.read_table(path).to_pylist()[1]
+    # Frame-major: the eight codes of frame 0 come first.
+    assert row["answer_audios"][0][:8] == codes[:, 0].tolist()
+    assert row["answer_alignment"] == [0, 4, -1]
+    assert json.loads(row["conversations"])[1] == {
+        "role": "assistant",
+        "content": "one cat",
+    }
