@@ -14,9 +14,3 @@ def shared() -> Path:
     if not (folder / "golden").is_dir():
         pytest.skip("no reference files in ../shared or under MINIMIND_O_SHARED")
     return folder
-
-
-@pytest.fixture(scope="session")
-def shared_dir(shared: Path) -> Path:
-    """Another name of `shared`."""
-    return shared

@@ -143,6 +143,17 @@ def held_out_texts(
     return tuple(texts.values())
 
 
+@functools.cache
+def held_out_answers(language: Language) -> frozenset[str]:
+    """The held-out read-aloud texts that no training may draw."""
+    splits: tuple[Split, ...] = ("validation", "test")
+    return frozenset(
+        dialogue.answer
+        for split in splits
+        for dialogue in held_out_texts(language, split, 300)
+    )
+
+
 def world_words() -> tuple[set[str], set[str]]:
     """Distinct English words (lower case, heteronyms included) and Mandarin words."""
     drawn = vocabulary.all_english_words()

@@ -13,6 +13,7 @@ from minimind_o.data.world import (
     Dialogue,
     Language,
     fact_dialogues,
+    held_out_answers,
     held_out_texts,
     read_aloud_stream,
 )
@@ -50,15 +51,8 @@ class WorldText:
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
-        held_out = {
-            language: frozenset(
-                d.answer for split in ("validation", "test")
-                for d in held_out_texts(language, split, 300)
-            )
-            for language in ("en", "zh")
-        }  # fmt: skip
         self.streams = {
-            language: read_aloud_stream(seed, language, held_out[language])
+            language: read_aloud_stream(seed, language, held_out_answers(language))
             for language in ("en", "zh")
         }
         self.families: dict[tuple[str, str], list[Dialogue]] = {}

@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 from minimind_o.frozen.mimi import NANO_MIMI, save_mimi
 from minimind_o.nano.codec_losses import Discriminator, LogMel
 from minimind_o.nano.speech_pool import SpeechPool, build_pool
+from minimind_o.training.optimiser import set_learning_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +157,7 @@ class CodecTrainer:
             * warm
             * (0.04 + 0.96 * 0.5 * (1 + math.cos(math.pi * progress)))
         )
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        set_learning_rate(self.optimiser, rate)
 
     def _losses(
         self,

@@ -23,6 +23,7 @@ from minimind_o.data.world import (
     Dialogue,
     Language,
     fact_dialogues,
+    held_out_answers,
     held_out_texts,
     read_aloud_stream,
 )
@@ -36,6 +37,7 @@ from minimind_o.nano.sensevoice_directory import (
     write_cmvn,
     write_directory,
 )
+from minimind_o.training.optimiser import set_learning_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,8 +150,8 @@ class RecogniserTrainer:
         """One update; the loss."""
         warm = min(1.0, (index + 1) / 150)
         cosine = 0.5 * (1 + math.cos(math.pi * index / self.recipe.steps))
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.learning_rate * warm * (0.02 + 0.98 * cosine)
+        rate = self.recipe.learning_rate * warm * (0.02 + 0.98 * cosine)
+        set_learning_rate(self.optimiser, rate)
         rows = self.batch()
         features = [self._augment(self.features[i].float()) for i in rows]
         lengths = torch.tensor([len(f) for f in features])
@@ -199,13 +201,7 @@ def train_sensevoice(
     """Train and write the directory `out`; returns the figures of the card."""
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
-    held_out = [
-        d
-        for language in ("en", "zh")
-        for s in ("validation", "test")
-        for d in held_out_texts(language, s, 300)
-    ]
-    exclude = frozenset(d.answer for d in held_out)
+    exclude = held_out_answers("en") | held_out_answers("zh")
     data = synthesise(
         draw_dialogues(recipe.seed, recipe.utterances, exclude), recipe.seed
     )

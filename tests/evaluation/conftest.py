@@ -1,6 +1,5 @@
 """A small asset tree with a real model, codec and rows, all untrained."""
 
-import copy
 import json
 from pathlib import Path
 
@@ -9,44 +8,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from moshi.models import loaders
 
 from minimind_o import tokenizer
 from minimind_o.assets import Assets
 from minimind_o.data.schema import SCHEMA
 from minimind_o.data.world import Dialogue, fact_dialogues, held_out_texts
-from minimind_o.frozen.mimi import NANO_MIMI, Mimi, save_mimi
+from minimind_o.frozen.mimi import Mimi, save_mimi
 from minimind_o.generation.voices import Voice, save_voice
 from minimind_o.nano.t2a import reference_codes, speak
+from tests.frozen.tiny import small_mimi
 from tests.model.tiny import tiny_model
 
 VOICE = "ben"
 NUM_OF_KIND = 3
-
-
-def small_mimi() -> Mimi:
-    """moshi's own class, a few channels wide, 32 entries per codebook."""
-    config = copy.deepcopy(NANO_MIMI)
-    config["seanet"] |= {"n_filters": 2, "dimension": 32}
-    config["transformer"] |= {
-        "d_model": 32,
-        "num_layers": 1,
-        "dim_feedforward": 64,
-        "input_dimension": 32,
-        "output_dimensions": [32],
-    }
-    config["quantizer"] |= {
-        "dimension": 16,
-        "bins": 32,
-        "input_dimension": 32,
-        "output_dimension": 32,
-    }
-    torch.manual_seed(0)
-    model = loaders.get_mimi(None, config).eval()
-    for name, buffer in model.quantizer.named_buffers():
-        if name.endswith("embedding_sum"):
-            buffer.normal_()
-    return Mimi(model, config)
 
 
 @pytest.fixture(scope="session")

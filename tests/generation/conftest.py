@@ -1,18 +1,16 @@
 """A tiny random model, tokenizer and codec, and a model that follows a script."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
-from moshi.models import loaders
 from numpy.typing import NDArray
 from torch import Tensor
 
 from minimind_o import tokenizer
-from minimind_o.frozen.mimi import NANO_MIMI, Mimi
+from minimind_o.frozen.mimi import Mimi
 from minimind_o.model import OmniModel
 from minimind_o.tokenizer import Tokenizer
+from tests.frozen.tiny import small_mimi
 from tests.model.tiny import tiny_config, tiny_model
 
 
@@ -26,27 +24,7 @@ def tiny_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 @pytest.fixture(scope="session")
 def tiny_mimi() -> Mimi:
     """moshi's own class with random weights: what it says is noise, not silence."""
-    config = copy.deepcopy(NANO_MIMI)
-    config["seanet"] |= {"n_filters": 2, "dimension": 32}
-    config["transformer"] |= {
-        "d_model": 32,
-        "num_layers": 1,
-        "dim_feedforward": 64,
-        "input_dimension": 32,
-        "output_dimensions": [32],
-    }
-    config["quantizer"] |= {
-        "dimension": 16,
-        "bins": 32,
-        "input_dimension": 32,
-        "output_dimension": 32,
-    }
-    torch.manual_seed(0)
-    model = loaders.get_mimi(None, config)
-    for name, buffer in model.quantizer.named_buffers():
-        if name.endswith("embedding_sum"):
-            buffer.normal_()
-    return Mimi(model, config)
+    return small_mimi()
 
 
 @pytest.fixture

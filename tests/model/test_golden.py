@@ -21,8 +21,8 @@ class Golden(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=["dense", "moe"])
-def golden(request: pytest.FixtureRequest, shared_dir: Path) -> Golden:
-    folder, variant = shared_dir / "golden", request.param
+def golden(request: pytest.FixtureRequest, shared: Path) -> Golden:
+    folder, variant = shared / "golden", request.param
     values = json.loads((folder / f"{variant}_config.json").read_text())
     model = OmniModel(OmniConfig.from_dict(values))
     weights = folder / f"{variant}_weights.safetensors"
@@ -88,11 +88,9 @@ def test_losses_and_every_gradient_norm(golden: Golden) -> None:
 @pytest.mark.parametrize(
     ("variant", "num_parameters"), [("dense", 113_131_266), ("moe", 314_887_938)]
 )
-def test_released_parameters(
-    shared_dir: Path, variant: str, num_parameters: int
-) -> None:
+def test_released_parameters(shared: Path, variant: str, num_parameters: int) -> None:
     listed = json.loads(
-        (shared_dir / "golden" / f"released_{variant}_shapes.json").read_text()
+        (shared / "golden" / f"released_{variant}_shapes.json").read_text()
     )
     with torch.device("meta"):
         model = OmniModel(OmniConfig(use_moe=variant == "moe"))
