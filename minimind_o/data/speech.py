@@ -1,14 +1,17 @@
 """Synthetic speech: espeak-ng, called through ctypes, in twelve different voices.
 
 espeak-ng is a formant synthesiser. It renders hours of speech in seconds and tells at
-which sample every word begins, so that the nano world needs no recordings. The same
-calls in the same order give the same samples in every process; a text spoken twice is
-not quite the same recording twice, for the phases of its waves run on. The shared
+which sample every word begins, so that the nano world needs no recordings. Our voices are its
+variants made steady: without flutter, its slow wander of the pitch, and without breath
+noise, for what is random in the sound is noise in the codes, which no model can learn.
+The same calls in the same order give the same samples in every process; a text spoken
+twice is almost the same recording twice (the phases of its waves run on). The shared
 library and its data come with the package `espeakng-loader`.
 """
 
 import ctypes
 import functools
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _EVENT_LIST_TERMINATED, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
 _INITIALIZE_PHONEME_EVENTS = 1
 _POSITION_CHARACTER = 1
+_NOISE = ("flutter", "breath", "breathw")  # what our voices go without
 
 
 class _Event(ctypes.Structure):
@@ -80,18 +84,18 @@ def _voice(
 VOICES: dict[str, Voice] = {
     voice.name: voice
     for voice in (
-        _voice("ada", "f2", 62, 45, 185, True),
-        _voice("ben", "m3", 32, 40, 190, True),
-        _voice("clara", "f4", 80, 55, 195, True),
-        _voice("dan", "m7", 18, 30, 180, True),
-        _voice("eva", "f5", 48, 60, 200, True),
-        _voice("frank", "m1", 40, 50, 185, False),
-        _voice("gina", "f1", 70, 35, 190, False),
-        _voice("hugo", "m5", 25, 55, 195, False),
-        _voice("iris", "f3", 55, 30, 180, False),
-        _voice("jack", "m8", 45, 60, 200, False),
-        _voice("kate", "linda", 75, 50, 190, False),
-        _voice("leo", "m4", 12, 45, 185, False),
+        _voice("ada", "f2", 62, 45, 165, True),
+        _voice("ben", "m3", 32, 40, 170, True),
+        _voice("clara", "f4", 80, 55, 172, True),
+        _voice("dan", "m7", 18, 30, 160, True),
+        _voice("eva", "f5", 48, 60, 175, True),
+        _voice("frank", "m1", 40, 50, 165, False),
+        _voice("gina", "f1", 70, 35, 170, False),
+        _voice("hugo", "m5", 25, 55, 172, False),
+        _voice("iris", "f3", 55, 30, 160, False),
+        _voice("jack", "m8", 45, 60, 175, False),
+        _voice("kate", "linda", 75, 50, 168, False),
+        _voice("leo", "m4", 12, 45, 163, False),
     )
 }
 SEEN_VOICES = tuple(name for name, voice in VOICES.items() if voice.seen)
@@ -112,12 +116,28 @@ class Utterance:
     phonemes: tuple[tuple[str, int], ...]
 
 
+def _link_steady_voices(source: Path, target: Path) -> None:
+    """espeak-ng's data at `target`: all linked, but the variants steady copies."""
+    variants = target / "voices" / "!v"
+    variants.mkdir(parents=True)
+    for path in [*source.iterdir(), *(source / "voices").iterdir()]:
+        link = target / path.relative_to(source)
+        if not link.exists() and path.name != variants.name:
+            link.symlink_to(path.resolve())
+    for path in (source / "voices" / variants.name).iterdir():
+        lines = path.read_text(errors="replace").splitlines()
+        kept = [line for line in lines if not line.startswith(_NOISE)]
+        (variants / path.name).write_text("\n".join([*kept, "flutter 0", ""]))
+
+
 class _Synthesiser:
     """The one espeak-ng instance of this process (the library keeps global state)."""
 
     def __init__(self) -> None:
         self.library = ctypes.CDLL(espeakng_loader.get_library_path())
-        data_path = Path(espeakng_loader.get_data_path())
+        self.folder = tempfile.TemporaryDirectory(prefix="steady_voices_")
+        data_path = Path(self.folder.name)
+        _link_steady_voices(Path(espeakng_loader.get_data_path()), data_path)
         self.variants = data_path / "voices" / "!v"
         self.native_rate = self.library.espeak_Initialize(
             _AUDIO_OUTPUT_SYNCHRONOUS,
@@ -193,7 +213,7 @@ def random_voice(rng: np.random.Generator, name: str) -> Voice:
         str(rng.choice(variants)),
         int(rng.integers(5, 95)),
         int(rng.integers(20, 70)),
-        int(rng.integers(165, 215)),
+        int(rng.integers(150, 190)),
         False,
     )
 
