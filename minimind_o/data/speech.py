@@ -1,12 +1,12 @@
 """Synthetic speech: espeak-ng, called through ctypes, in twelve different voices.
 
 espeak-ng is a formant synthesiser. It renders hours of speech in seconds and tells at
-which sample every word begins, so that the nano world needs no recordings. Our voices are its
-variants made steady: without flutter, its slow wander of the pitch, and without breath
-noise, for what is random in the sound is noise in the codes, which no model can learn.
-The same calls in the same order give the same samples in every process; a text spoken
-twice is almost the same recording twice (the phases of its waves run on). The shared
-library and its data come with the package `espeakng-loader`.
+which sample every word begins, so that the nano world needs no recordings. Our voices
+are its variants made steady: without flutter, the slow wander of the pitch, and without
+breath noise, for what is random in the sound is noise in the codes, which no model can
+learn. The same calls in the same order give the same samples in every process; a text
+spoken twice is almost the same recording twice (the phases of its waves run on). The
+shared library and its data come with the package `espeakng-loader`.
 """
 
 import ctypes

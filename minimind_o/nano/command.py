@@ -125,7 +125,7 @@ def _sensevoice(run: NanoRun) -> Metrics:
     )
 
     mimi, out = run.assets.mimi, run.out("sensevoice")
-    trained = train_sensevoice(SenseVoiceRecipe(seed=run.seed), mimi, out)
+    trained = train_sensevoice(SenseVoiceRecipe(seed=run.seed), mimi, run.work, out)
     return dict(trained) | transcriber_errors(out, mimi)
 
 

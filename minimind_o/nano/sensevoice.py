@@ -1,9 +1,12 @@
 """Train the nano SenseVoice: funasr's encoder with CTC, on clean and re-coded speech.
 
-Part of the speech goes through the codec first, so that the transcriber judges words
-and not the codec's colour. It never hears the Talker.
+It learns on clean speech; for the last part of the steps a share of the speech has gone
+through the codec, so that the transcriber judges words and not the codec's colour. It
+never hears the Talker. Until half of the steps a second head must say which phoneme
+sounds at every moment, which spares CTC the search for where the words are.
 """
 
+import json
 import math
 import time
 from collections.abc import Sequence
@@ -37,22 +40,27 @@ from minimind_o.nano.sensevoice_directory import (
     write_cmvn,
     write_directory,
 )
+from minimind_o.nano.speech_pool import phoneme_labels
 from minimind_o.training.optimiser import set_learning_rate
+
+PHONEME_RATE = 50  # labels a second: three for each of the encoder's states
 
 
 @dataclass(frozen=True, kw_only=True)
 class SenseVoiceRecipe:
     """Everything that decides the outcome.
 
-    recoded_share: part of the utterances passed through the codec.
-    init: a SenseVoice directory whose encoder is taken over; None: start from nothing.
+    recoded_share: part of the utterances that passes through the codec from
+        `recoded_from` (a share of the steps) on.
+    phoneme_weight: of the phoneme head's loss at first; 0 from half of the steps on.
     """
 
     seed: int = 0
-    utterances: int = 6000
-    recoded_share: float = 0.25
-    steps: int = 2400
-    init: Path | None = None
+    utterances: int = 20_000
+    recoded_share: float = 0.4
+    recoded_from: float = 0.7
+    steps: int = 5000
+    phoneme_weight: float = 0.6
     batch_size: int = 32
     learning_rate: float = 2e-3
     width: int = 144
@@ -62,11 +70,16 @@ class SenseVoiceRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Utterances:
-    """Speech to recognise: waves at 24 kHz, normalised texts, languages."""
+    """Speech to recognise: waves at 24 kHz, normalised texts, languages.
+
+    phonemes: indices at 50 Hz, 0 for silence, out of `num_phonemes`.
+    """
 
     waves: list[np.ndarray]
     texts: list[str]
     languages: list[Language]
+    phonemes: list[np.ndarray]
+    num_phonemes: int
 
 
 def draw_dialogues(seed: int, count: int, exclude: frozenset[str]) -> list[Dialogue]:
@@ -93,17 +106,27 @@ def synthesise(
     """Speak the answers, in the twelve voices and for a share in random ones."""
     rng = np.random.default_rng(seed)
     voices = list(VOICES.values())
-    waves, texts = [], []
+    waves, texts, phonemes = [], [], []
     languages: list[Language] = []
+    names = {"_": 0}
     for dialogue in dialogues:
         voice = voices[rng.integers(len(voices))]
         if rng.random() < random_share:
             voice = random_voice(rng, "random")
         language = "en-us" if dialogue.language == "en" else "cmn"
-        waves.append(render(spoken(dialogue.marked_answer)[0], language, voice).wave)
+        utterance = render(spoken(dialogue.marked_answer)[0], language, voice)
+        size = len(utterance.wave) * PHONEME_RATE // SAMPLE_RATE
+        waves.append(utterance.wave)
+        phonemes.append(phoneme_labels(utterance, size, PHONEME_RATE, names))
         texts.append(normalise(dialogue.answer, dialogue.language))
         languages.append(dialogue.language)
-    return Utterances(waves=waves, texts=texts, languages=languages)
+    return Utterances(
+        waves=waves,
+        texts=texts,
+        languages=languages,
+        phonemes=phonemes,
+        num_phonemes=len(names),
+    )
 
 
 class RecogniserTrainer:
@@ -115,11 +138,14 @@ class RecogniserTrainer:
         self.recipe, self.voice = recipe, voice
         self.model = voice.model.train()
         self.rng = np.random.default_rng(recipe.seed)
-        features = [
-            voice.features([w], SAMPLE_RATE)[0][0]
-            for w in tqdm(data.waves, desc="features", mininterval=5)
+        self.features = self._features(data.waves)
+        lengths = [len(f) for f in self.features]
+        self.phonemes = [
+            _three_each(labels, length)
+            for labels, length in zip(data.phonemes, lengths, strict=True)
         ]
-        self.features = [f.half() for f in features]
+        self.num_phonemes = data.num_phonemes
+        self.phoneme_head = nn.Linear(recipe.width, 3 * data.num_phonemes)
         processor = voice.tokenizer.sp
         self.targets = [
             torch.tensor(processor.EncodeAsIds(spaced(t))) for t in data.texts
@@ -131,12 +157,23 @@ class RecogniserTrainer:
             [[ids[f"<|{language}|>"], *tail] for language in data.languages]
         )
         self.optimiser = torch.optim.AdamW(
-            self.model.parameters(),
+            [*self.model.parameters(), *self.phoneme_head.parameters()],
             recipe.learning_rate,
             betas=(0.9, 0.98),
             weight_decay=1e-2,
         )
-        self.buckets = np.argsort([len(f) for f in features], kind="stable")
+        self.buckets = np.argsort(lengths, kind="stable")
+        self.index = 0
+
+    def _features(self, waves: Sequence[np.ndarray]) -> list[Tensor]:
+        return [
+            self.voice.features([wave], SAMPLE_RATE)[0][0].half()
+            for wave in tqdm(waves, desc="features", mininterval=5)
+        ]
+
+    def replace(self, waves: Sequence[np.ndarray]) -> None:
+        """From now on the first utterances sound like these."""
+        self.features[: len(waves)] = self._features(waves)
 
     def batch(self) -> np.ndarray:
         """Rows of similar length, drawn at random."""
@@ -146,10 +183,11 @@ class RecogniserTrainer:
             self.buckets[start : start + 4 * size], size, replace=False
         )
 
-    def step(self, index: int) -> float:
+    def step(self) -> float:
         """One update; the loss."""
-        warm = min(1.0, (index + 1) / 150)
-        cosine = 0.5 * (1 + math.cos(math.pi * index / self.recipe.steps))
+        progress = self.index / self.recipe.steps
+        warm = min(1.0, (self.index + 1) / 150)
+        cosine = 0.5 * (1 + math.cos(math.pi * progress))
         rate = self.recipe.learning_rate * warm * (0.02 + 0.98 * cosine)
         set_learning_rate(self.optimiser, rate)
         rows = self.batch()
@@ -158,12 +196,26 @@ class RecogniserTrainer:
         batch = nn.utils.rnn.pad_sequence(features, batch_first=True)
         with torch.autocast("cpu", torch.bfloat16):
             states, state_lengths = self.voice.run_encoder(batch, lengths)
-        loss = self._loss(states.float(), state_lengths, rows)
+        states = states.float()
+        loss = self._loss(states, state_lengths, rows)
+        phoneme_weight = self.recipe.phoneme_weight * max(0.0, 1 - 2 * progress)
+        if phoneme_weight > 0:
+            loss = loss + phoneme_weight * self._phoneme_loss(states, rows)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimiser.step()
+        self.index += 1
         return float(loss.detach())
+
+    def _phoneme_loss(self, states: Tensor, rows: np.ndarray) -> Tensor:
+        labels = nn.utils.rnn.pad_sequence(
+            [self.phonemes[i] for i in rows], batch_first=True, padding_value=-100
+        )
+        logits = self.phoneme_head(states[:, NUM_QUERIES:])
+        return F.cross_entropy(
+            logits.reshape(-1, self.num_phonemes), labels.flatten(), ignore_index=-100
+        )
 
     def _loss(self, states: Tensor, lengths: Tensor, rows: np.ndarray) -> Tensor:
         logits = self.model.ctc.ctc_lo(states)
@@ -194,19 +246,46 @@ class RecogniserTrainer:
             ] = 0.0
         return features
 
+    def state(self) -> dict:
+        """What `load_state` needs to go on."""
+        return {
+            "index": self.index,
+            "model": self.model.state_dict(),
+            "phoneme_head": self.phoneme_head.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "rng": json.dumps(self.rng.bit_generator.state),
+            "torch_rng": torch.get_rng_state(),
+        }
+
+    def load_state(self, state: dict) -> None:
+        """Go on where a checkpoint stopped."""
+        self.index = state["index"]
+        for name in ("model", "phoneme_head", "optimiser"):
+            getattr(self, name).load_state_dict(state[name])
+        self.rng.bit_generator.state = json.loads(state["rng"])
+        torch.set_rng_state(state["torch_rng"])
+
+
+def _three_each(labels: np.ndarray, num_states: int) -> Tensor:
+    """Labels (num_states, 3); silence where the sound is over."""
+    padded = np.zeros(3 * num_states, np.int64)
+    padded[: len(labels)] = labels[: 3 * num_states]
+    return torch.from_numpy(padded).view(num_states, 3)
+
 
 def train_sensevoice(
-    recipe: SenseVoiceRecipe, mimi_directory: Path, out: Path
+    recipe: SenseVoiceRecipe, mimi_directory: Path, work: Path, out: Path
 ) -> dict[str, float]:
-    """Train and write the directory `out`; returns the figures of the card."""
+    """Train (or resume from `work/sensevoice.pt`) and write the directory `out`.
+
+    Returns the figures of the card.
+    """
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
     exclude = held_out_answers("en") | held_out_answers("zh")
     data = synthesise(
         draw_dialogues(recipe.seed, recipe.utterances, exclude), recipe.seed
     )
-    recoded = round(recipe.recoded_share * recipe.utterances)
-    data.waves[:recoded] = run_codec(mimi_directory, data.waves[:recoded], "recode")
     write_directory(
         out,
         [spaced(text) for text in data.texts],
@@ -215,18 +294,39 @@ def train_sensevoice(
         num_top_blocks=recipe.num_top_blocks,
     )
     voice = _fresh_model(recipe, out, data)
-    if recipe.init is not None:
-        encoder = load_sensevoice(recipe.init).model
-        voice.model.encoder.load_state_dict(encoder.encoder.state_dict())
-        voice.model.embed.load_state_dict(encoder.embed.state_dict())
     trainer = RecogniserTrainer(recipe, voice, data)
-    mean = 0.0
-    bar = tqdm(range(recipe.steps), desc="sensevoice", mininterval=5)
-    for index in bar:
-        loss = trainer.step(index)
-        mean = loss if index == 0 else 0.98 * mean + 0.02 * loss
-        if index % 50 == 0:
+    work.mkdir(parents=True, exist_ok=True)
+    checkpoint, minutes_before = work / "sensevoice.pt", 0.0
+    if checkpoint.is_file():
+        state = torch.load(checkpoint, weights_only=True)
+        trainer.load_state(state)
+        minutes_before = state["minutes"]
+
+    def minutes() -> float:
+        return minutes_before + (time.monotonic() - started) / 60
+
+    def save() -> None:
+        temporary = checkpoint.with_suffix(".tmp")
+        torch.save(trainer.state() | {"minutes": minutes()}, temporary)
+        temporary.replace(checkpoint)
+
+    mean, recoded = 0.0, 0
+    bar = tqdm(
+        total=recipe.steps, initial=trainer.index, desc="sensevoice", mininterval=5
+    )
+    while trainer.index < recipe.steps:
+        if not recoded and trainer.index >= recipe.recoded_from * recipe.steps:
+            save()
+            recoded = round(recipe.recoded_share * recipe.utterances)
+            trainer.replace(run_codec(mimi_directory, data.waves[:recoded], "recode"))
+        loss = trainer.step()
+        mean = 0.98 * mean + 0.02 * loss if mean else loss
+        bar.update()
+        if trainer.index % 50 == 0:
             bar.set_postfix(loss=f"{mean:.3f}")
+        if trainer.index % 250 == 0:
+            save()
+    save()
     state = {
         k: v.half() if v.is_floating_point() else v
         for k, v in voice.model.state_dict().items()
@@ -234,7 +334,7 @@ def train_sensevoice(
     torch.save(state, out / "model.pt")
     return {
         "loss": mean,
-        "minutes": (time.monotonic() - started) / 60,
+        "minutes": minutes(),
         "steps": recipe.steps,
     }
 

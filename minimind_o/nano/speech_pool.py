@@ -5,7 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from minimind_o.data import vocabulary
-from minimind_o.data.speech import SAMPLE_RATE, VOICES, random_voice, render
+from minimind_o.data.speech import (
+    SAMPLE_RATE,
+    VOICES,
+    Utterance,
+    random_voice,
+    render,
+)
 
 LABEL_RATE = 25  # phoneme labels a second: two for each frame of the codec
 
@@ -43,6 +49,22 @@ def random_words(rng: np.random.Generator, language: str, num_words: int) -> str
     return " ".join(rng.choice(vocabulary.ENGLISH_WORDS, num_words)) + "."
 
 
+def phoneme_labels(
+    utterance: Utterance, num_labels: int, rate: int, names: dict[str, int]
+) -> np.ndarray:
+    """The phoneme spoken at each of `num_labels` moments, `rate` of them a second.
+
+    Args:
+        names: index by phoneme name, 0 for silence; grows where a name is new.
+    """
+    labels = np.zeros(num_labels, np.int64)
+    for name, start in utterance.phonemes:
+        silent = name.startswith("_")
+        index = 0 if silent else names.setdefault(name.strip("',"), len(names))
+        labels[start * rate // SAMPLE_RATE :] = index
+    return labels
+
+
 def build_pool(seed: int, hours: float, random_share: float = 0.4) -> SpeechPool:
     """Render random words in the twelve voices and, for a share, in random ones."""
     rng = np.random.default_rng(seed)
@@ -61,13 +83,8 @@ def build_pool(seed: int, hours: float, random_share: float = 0.4) -> SpeechPool
         length = -(-len(utterance.wave) // step) * step
         wave = np.zeros(length, np.int16)
         wave[: len(utterance.wave)] = (utterance.wave * 32767).astype(np.int16)
-        label = np.zeros(length // step, np.int64)
-        for name, start in utterance.phonemes:
-            silent = name.startswith("_")
-            index = 0 if silent else names.setdefault(name.strip("',"), len(names))
-            label[start // step :] = index
         waves.append(wave)
-        labels.append(label)
+        labels.append(phoneme_labels(utterance, length // step, LABEL_RATE, names))
         total += length
     return SpeechPool(
         samples=np.concatenate(waves),
