@@ -7,12 +7,12 @@ from minimind_o.training.recipe import TrainingRecipe
 from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
 
 MAX_POSITIONS = 1280  # small batches and many steps: a CPU has no use for large ones
-# Codebooks 0 and 1 alone carry the words (LOG.md); the others are close to noise, and
-# learning them alike would drown what can be learned.
-CODEBOOK_WEIGHTS = (3.0, 3.0, *(1 / 3,) * 6)
+# Codebooks 0 and 1 carry the words, codebook 2 a little (LOG.md); the others are close
+# to noise, and learning them alike would drown what can be learned.
+CODEBOOK_WEIGHTS = (3.0, 3.0, 1.0, 0.4, 0.2, 0.2, 0.1, 0.1)
 OMNI_RECIPE = TrainingRecipe(
     stage="t2a",
-    num_steps=4900,
+    num_steps=8000,
     learning_rate=3e-3,
     warmup_steps=150,
     codebook_weights=CODEBOOK_WEIGHTS,

@@ -57,9 +57,9 @@ class SenseVoiceRecipe:
 
     seed: int = 0
     utterances: int = 20_000
-    recoded_share: float = 0.4
-    recoded_from: float = 0.7
-    steps: int = 5000
+    recoded_share: float = 0.3
+    recoded_from: float = 0.65
+    steps: int = 8000
     phoneme_weight: float = 0.6
     batch_size: int = 32
     learning_rate: float = 2e-3
