@@ -2,7 +2,7 @@
 
 A Parquet row keeps an answer as codes only. The floor of every error rate needs its
 sound before the codec; the nano world can say it again, in the same voice and with the
-same forced pronunciations. Not sample for sample: the synthesiser's noise and flutter
+same forced pronunciations. Not sample for sample: the phases of the synthesiser's waves
 go on from one call to the next.
 """
 
