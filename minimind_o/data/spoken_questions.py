@@ -1,0 +1,72 @@
+"""Spoken questions: a voice, a speed, a room and noise, as the bytes of a FLAC file.
+
+Shape legend: N sample.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from minimind_o.data.speech import SAMPLE_RATE, Voice, random_voice, render
+
+QUESTION_RATE = 16_000
+"""Hz: what the speech encoder hears, so that nothing more is stored."""
+SPEED = (0.85, 1.2)
+SIGNAL_TO_NOISE = (10.0, 40.0)  # decibels
+REVERBERATION = (0.05, 0.35)  # seconds until the room has faded by 60 decibels
+ROOM_SHARE = (0.0, 0.4)  # amplitude of the room's sound beside the direct one
+
+
+def spoken_question(
+    spoken: str,
+    language: str,
+    rng: np.random.Generator,
+    voice: Voice | None = None,
+) -> bytes:
+    """A question as someone might have recorded it: a FLAC file, 16 kHz, mono.
+
+    Args:
+        spoken: the text as espeak-ng is to pronounce it.
+        language: `en-us` or `cmn`.
+        rng: draws voice (where none is given), speed, room and noise.
+        voice: who asks.
+    """
+    asking = voice or random_voice(rng, "asking")
+    rate = round(asking.rate * rng.uniform(*SPEED))
+    clean = render(spoken, language, dataclasses.replace(asking, rate=rate)).wave
+    wave_N = soxr.resample(clean, SAMPLE_RATE, QUESTION_RATE)
+    wave_N = add_noise(add_room(wave_N, rng), rng.uniform(*SIGNAL_TO_NOISE), rng)
+    wave_N *= rng.uniform(0.3, 0.9) / np.abs(wave_N).max()
+    file = io.BytesIO()
+    soundfile.write(file, wave_N, QUESTION_RATE, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def add_room(
+    wave_N: NDArray[np.float32], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """The same sound in a synthetic room: an impulse, then decaying random echoes."""
+    seconds = rng.uniform(*REVERBERATION)
+    size = round(seconds * QUESTION_RATE)
+    echoes = rng.standard_normal(size) * 10 ** (-3 * np.arange(size) / size)
+    echoes *= rng.uniform(*ROOM_SHARE) / np.linalg.norm(echoes)
+    echoes[0] = 1.0
+    length = len(wave_N) + size - 1
+    spectrum = np.fft.rfft(wave_N, length) * np.fft.rfft(echoes, length)
+    return np.fft.irfft(spectrum, length).astype(np.float32)
+
+
+def add_noise(
+    wave_N: NDArray[np.float32], decibels: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """White noise, `decibels` below the sound's mean power."""
+    noise = rng.standard_normal(len(wave_N))
+    power = np.mean(np.square(wave_N, dtype=np.float64))
+    noise *= np.sqrt(power / 10 ** (decibels / 10))
+    return (wave_N + noise).astype(np.float32)
