@@ -12,6 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from minimind_o.chat import Turn, check_turns, split_thought
+from minimind_o.data.media import is_cut_wav
 from minimind_o.errors import UserError
 
 
@@ -109,20 +110,13 @@ def decode_audio(blob: bytes) -> tuple[NDArray[np.float32], int]:
             "question_audios holds a corrupt audio file; it must be a whole WAV, FLAC, "
             f"OGG or MP3 file ({reason.rstrip('.')})."
         ) from error
-    if _is_cut_wav(blob):
+    if is_cut_wav(blob):
         raise UserError(
             "question_audios holds a WAV file that ends early; it must be whole."
         )
     if not len(samples):
         raise UserError("question_audios holds an audio file without samples.")
     return samples.mean(axis=1), rate
-
-
-def _is_cut_wav(blob: bytes) -> bool:
-    # libsndfile plays what is left of a cut WAV without a word.
-    declared = int.from_bytes(blob[4:8], "little") + 8
-    streamed = declared >= 2**31 or declared == 8  # written to a pipe, length unknown
-    return blob[:4] == b"RIFF" and not streamed and declared > len(blob)
 
 
 def _read_turns(raw: bytes | None) -> list[Turn]:

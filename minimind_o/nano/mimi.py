@@ -9,7 +9,6 @@ takes the buzz out.
 
 import json
 import math
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from tqdm.auto import tqdm
 
 from minimind_o.frozen.mimi import NANO_MIMI, save_mimi
 from minimind_o.nano.codec_losses import Discriminator, LogMel
+from minimind_o.nano.progress import Progress
 from minimind_o.nano.speech_pool import SpeechPool, build_pool
 from minimind_o.training.optimiser import set_learning_rate
 
@@ -234,25 +234,11 @@ def train_mimi(recipe: MimiRecipe, work: Path, out: Path) -> dict[str, float]:
 
     Returns the figures of the card.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    checkpoint = work / "mimi.pt"
     trainer = CodecTrainer(recipe, build_pool(recipe.seed, recipe.hours))
-    minutes_before = 0.0
-    if checkpoint.is_file():
-        state = torch.load(checkpoint, weights_only=True)
-        trainer.load_state(state)
-        minutes_before = state["minutes"]
-    started = time.monotonic()
+    work.mkdir(parents=True, exist_ok=True)
+    progress = Progress(work / "mimi.pt")
+    progress.resume(trainer)
     means: dict[str, float] = {}
-
-    def minutes() -> float:
-        return minutes_before + (time.monotonic() - started) / 60
-
-    def save() -> None:
-        temporary = checkpoint.with_suffix(".tmp")
-        torch.save(trainer.state() | {"minutes": minutes()}, temporary)
-        temporary.replace(checkpoint)
-
     bar = tqdm(total=recipe.steps, initial=trainer.index, desc="mimi", mininterval=5)
     with (work / "mimi.jsonl").open("a") as log:
         while trainer.index < recipe.steps:
@@ -260,7 +246,7 @@ def train_mimi(recipe: MimiRecipe, work: Path, out: Path) -> dict[str, float]:
                 means[name] = 0.98 * means.get(name, value) + 0.02 * value
             bar.update()
             if trainer.index % 50 == 0:
-                row = {"step": trainer.index, "minutes": round(minutes(), 2)}
+                row = {"step": trainer.index, "minutes": round(progress.minutes, 2)}
                 log.write(
                     json.dumps(row | {k: round(v, 4) for k, v in means.items()}) + "\n"
                 )
@@ -269,7 +255,7 @@ def train_mimi(recipe: MimiRecipe, work: Path, out: Path) -> dict[str, float]:
                     mel=f"{means['mel']:.3f}", phoneme=f"{means['phoneme']:.3f}"
                 )
             if trainer.index % 400 == 0:
-                save()
-    save()
+                progress.save(trainer)
+    progress.save(trainer)
     save_mimi(trainer.model.eval(), NANO_MIMI, out)
-    return means | {"minutes": minutes(), "steps": recipe.steps}
+    return means | {"minutes": progress.minutes, "steps": recipe.steps}

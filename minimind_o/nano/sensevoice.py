@@ -8,7 +8,6 @@ sounds at every moment, which spares CTC the search for where the words are.
 
 import json
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from minimind_o.evaluation.error_rates import character_errors, word_errors
 from minimind_o.evaluation.normalise import normalise
 from minimind_o.frozen.sensevoice import NUM_QUERIES, SenseVoice, load_sensevoice
 from minimind_o.nano.codec_pool import run_codec
+from minimind_o.nano.progress import Progress
 from minimind_o.nano.sensevoice_directory import (
     RICH_TOKENS,
     spaced,
@@ -280,7 +280,7 @@ def train_sensevoice(
 
     Returns the figures of the card.
     """
-    started = time.monotonic()
+    progress = Progress(work / "sensevoice.pt")
     torch.manual_seed(recipe.seed)
     exclude = held_out_answers("en") | held_out_answers("zh")
     data = synthesise(
@@ -295,28 +295,14 @@ def train_sensevoice(
     )
     voice = _fresh_model(recipe, out, data)
     trainer = RecogniserTrainer(recipe, voice, data)
-    work.mkdir(parents=True, exist_ok=True)
-    checkpoint, minutes_before = work / "sensevoice.pt", 0.0
-    if checkpoint.is_file():
-        state = torch.load(checkpoint, weights_only=True)
-        trainer.load_state(state)
-        minutes_before = state["minutes"]
-
-    def minutes() -> float:
-        return minutes_before + (time.monotonic() - started) / 60
-
-    def save() -> None:
-        temporary = checkpoint.with_suffix(".tmp")
-        torch.save(trainer.state() | {"minutes": minutes()}, temporary)
-        temporary.replace(checkpoint)
-
+    progress.resume(trainer)
     mean, recoded = 0.0, 0
     bar = tqdm(
         total=recipe.steps, initial=trainer.index, desc="sensevoice", mininterval=5
     )
     while trainer.index < recipe.steps:
         if not recoded and trainer.index >= recipe.recoded_from * recipe.steps:
-            save()
+            progress.save(trainer)
             recoded = round(recipe.recoded_share * recipe.utterances)
             trainer.replace(run_codec(mimi_directory, data.waves[:recoded], "recode"))
         loss = trainer.step()
@@ -325,8 +311,8 @@ def train_sensevoice(
         if trainer.index % 50 == 0:
             bar.set_postfix(loss=f"{mean:.3f}")
         if trainer.index % 250 == 0:
-            save()
-    save()
+            progress.save(trainer)
+    progress.save(trainer)
     state = {
         k: v.half() if v.is_floating_point() else v
         for k, v in voice.model.state_dict().items()
@@ -334,7 +320,7 @@ def train_sensevoice(
     torch.save(state, out / "model.pt")
     return {
         "loss": mean,
-        "minutes": minutes(),
+        "minutes": progress.minutes,
         "steps": recipe.steps,
     }
 

@@ -15,6 +15,7 @@ from minimind_o.config import OmniConfig
 from minimind_o.data.schema import SCHEMA
 from minimind_o.model.omni import OmniModel
 from minimind_o.training.recipe import TrainingRecipe
+from tests.model import tiny as tiny_model
 
 WORDS = "cat dog red blue one two three sun moon tree".split()
 
@@ -23,25 +24,10 @@ def tiny_config(**changes: Any) -> OmniConfig:
     """Four Thinker and four Talker blocks of width 32, the nano tokenizer."""
     fields: dict[str, Any] = {
         "vocab_size": tokenizers.load(Assets.find().tokenizer).vocab_size,
-        "hidden_size": 32,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 128,
         "num_talker_hidden_layers": 4,
-        "talker_hidden_size": 32,
-        "talker_embedding_rank": 8,
-        "talker_head_rank": 8,
-        "num_codes": 32,
-        "audio_vocab_size": 40,
-        "audio_pad_token": 33,
-        "audio_stop_token": 34,
-        "audio_speaker_token": 35,
-        "audio_hidden_size": 12,
-        "image_hidden_size": 10,
-        "speaker_embedding_size": 6,
+        "num_image_tokens": 64,
     }
-    return OmniConfig(**{**fields, **changes})
+    return tiny_model.tiny_config(**{**fields, **changes})
 
 
 def tiny_recipe(**changes: Any) -> TrainingRecipe:
