@@ -3,3 +3,8 @@
 
 class UserError(ValueError):
     """A mistake the user can mend, told in one sentence."""
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's error says, short enough for one sentence."""
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -19,7 +19,7 @@ import soundfile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from minimind_o.errors import UserError
+from minimind_o.errors import UserError, first_line
 
 MIN_SECONDS = 0.1
 """Shorter is a click: less than two of the speech encoder's states of 60 ms."""
@@ -124,7 +124,7 @@ def read_picture(source: bytes | str | Path, name: str = "") -> Image.Image:
     except UnidentifiedImageError as error:
         raise UserError(f"{name} is not a picture: {wanted}.") from error
     except Exception as error:  # a decoder may raise anything on damaged input
-        reason = _clause(str(error) or type(error).__name__)
+        reason = first_line(error).rstrip(".")
         raise UserError(f"{name} is a damaged picture ({reason}): {wanted}.") from error
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from minimind_o.chat import Turn, check_turns, split_thought
 from minimind_o.data.media import is_cut_wav
-from minimind_o.errors import UserError
+from minimind_o.errors import UserError, first_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,10 +224,3 @@ def _items(scalar: Any) -> Any:
 
 def _location(name: str, index: int) -> str:
     return f"{name} row {index}"
-
-
-def first_line(error: BaseException) -> str:
-    """What a library's error says, short enough for one sentence."""
-    return (
-        str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-    )

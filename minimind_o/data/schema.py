@@ -26,8 +26,8 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from minimind_o.data.row import Row, RowFormat, first_line, read_row
-from minimind_o.errors import UserError
+from minimind_o.data.row import Row, RowFormat, read_row
+from minimind_o.errors import UserError, first_line
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def read_rows(
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(
             f"{name} cannot be read beyond row {index}; it must be a whole Parquet "
-            f"file ({first_line(error)})."
+            f"file ({first_line(error).rstrip('.')})."
         ) from error
 
 
@@ -154,7 +154,7 @@ def _open(path: str | Path) -> pq.ParquetFile:
         return pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(
-            f"{path} is not a whole Parquet file ({first_line(error)})."
+            f"{path} is not a whole Parquet file ({first_line(error).rstrip('.')})."
         ) from error
 
 

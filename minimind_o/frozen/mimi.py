@@ -19,7 +19,7 @@ from moshi.models.compression import MimiModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from minimind_o.errors import UserError
+from minimind_o.errors import UserError, first_line
 
 NUM_CODEBOOKS = 8  # used of those that a codec has; kyutai's has 32
 
@@ -176,9 +176,8 @@ def load_mimi(directory: Path | str, device: torch.device | str = "cpu") -> Mimi
         state = {k: v.float() for k, v in load_file(weights_path).items()}
         model.load_state_dict(state)
     except Exception as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{weights_path} cannot be read as Mimi weights: {first}"
+            f"{weights_path} cannot be read as Mimi weights: {first_line(error)}"
         ) from None
     return Mimi(model.to(device).eval(), config)
 

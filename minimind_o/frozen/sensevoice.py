@@ -19,7 +19,7 @@ import soxr
 import torch
 from torch import Tensor
 
-from minimind_o.errors import UserError
+from minimind_o.errors import UserError, first_line
 
 NUM_QUERIES = 4  # language, event, emotion, text normalisation: before the speech
 REQUIRED_FILES = ("config.yaml", "configuration.json", "model.pt", "am.mvn")
@@ -120,9 +120,8 @@ def load_sensevoice(directory: Path | str, device: str = "cpu") -> SenseVoice:
     try:
         auto = _auto_model(directory, device)
     except Exception as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{directory} cannot be loaded as SenseVoice: {first}"
+            f"{directory} cannot be loaded as SenseVoice: {first_line(error)}"
         ) from None
     _check_weights(auto.model, directory / "model.pt")
     frontend = auto.kwargs["frontend"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from minimind_o.errors import UserError
+from minimind_o.errors import UserError, first_line
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -31,8 +31,9 @@ def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any] | No
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"the checkpoint {path} cannot be read: {first}") from None
+        raise UserError(
+            f"the checkpoint {path} cannot be read: {first_line(error)}"
+        ) from None
     if not isinstance(state, dict) or "identity" not in state:
         raise UserError(f"the checkpoint {path} was not written by this program.")
     difference = _difference(state["identity"], identity)
