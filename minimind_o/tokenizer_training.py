@@ -34,6 +34,7 @@ def train_bpe(
     out_dir: str | Path,
     *,
     whole_words: Sequence[str] | None = None,
+    longest_piece: int | None = None,
 ) -> int:
     """Train a tokenizer and write its directory.
 
@@ -45,6 +46,8 @@ def train_bpe(
             before it, the characters of the corpus beyond ASCII, and the roles. Then
             no piece spans two words, so that every spoken word has positions of its
             own: in Chinese, which has no spaces, plain BPE merges across words.
+        longest_piece: most bytes of a learned piece, None for no limit; a Chinese
+            character has 3.
 
     Returns:
         The number of ids, at most `vocab_size`.
@@ -63,6 +66,8 @@ def train_bpe(
         min_frequency=2 if whole_words is None else 1,
         special_tokens=[AddedToken(t, normalized=False) for t in CONTROL_TOKENS],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        # The library stops one short of the length that it is given.
+        max_token_length=None if longest_piece is None else longest_piece + 1,
         show_progress=False,
     )
     units = None if whole_words is None else _units(texts, whole_words)

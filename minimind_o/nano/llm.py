@@ -140,9 +140,11 @@ class TextBatches:
 
 def train_tokenizer(directory: Path, vocab_size: int = 3200) -> int:
     """Train the byte-level BPE on the world's words; returns its size."""
-    from minimind_o.nano.tokenizer_text import tokenizer_texts
+    from minimind_o.nano.tokenizer_text import LONGEST_PIECE, tokenizer_texts
 
-    tokenizers.train_bpe(tokenizer_texts(), vocab_size, directory)
+    tokenizers.train_bpe(
+        tokenizer_texts(), vocab_size, directory, longest_piece=LONGEST_PIECE
+    )
     return tokenizers.load(directory).vocab_size
 
 
@@ -176,7 +178,7 @@ def pretrain_llm(
 
 LLM_RECIPE = TrainingRecipe(
     stage="llm",
-    num_steps=1200,
+    num_steps=3000,
     learning_rate=2e-3,
     thinker_only=True,
     validate_every=250,

@@ -48,26 +48,63 @@ def speak(dialogue: Dialogue, voice: str) -> tuple[Utterance, list[int]]:
     return render(text, LANGUAGE[dialogue.language], VOICES[voice]), origins
 
 
+def sound_spans(
+    utterance: Utterance, origins: Sequence[int], answer: str
+) -> tuple[list[int], list[int]]:
+    """When each sound of the utterance begins, and the character that it speaks.
+
+    The synthesiser tells when words and phonemes begin, not which letters a phoneme
+    stands for: the phonemes of a word are laid evenly over its letters.
+
+    Returns:
+        First samples, ascending, and places in `answer`.
+    """
+    words: list[tuple[int, int]] = []
+    for offset, sample in utterance.words:
+        first = origins[min(offset, len(origins) - 1)]
+        while answer[first : first + 1].isspace():
+            first += 1  # some sentences are said to begin at the space before
+        if first < len(answer) and answer[first].isalnum():
+            words.append((first, sample))
+    sounds = [item for item in utterance.phonemes if not item[0].startswith("_")]
+    starts = [sample for _, sample in words]
+    members: list[list[int]] = [[] for _ in words]
+    for _, sample in sounds:
+        word = int(np.searchsorted(starts, sample, side="right")) - 1
+        members[max(word, 0)].append(sample)
+    samples, characters = [], []
+    for index, (first, start) in enumerate(words):
+        following = words[index + 1][0] if index + 1 < len(words) else len(answer)
+        letters = _word_length(answer, first, following)
+        inside = members[index] or [start]
+        for rank, sample in enumerate(inside):
+            samples.append(sample)
+            characters.append(first + rank * letters // len(inside))
+    return samples, characters
+
+
+def _word_length(answer: str, first: int, following: int) -> int:
+    """Characters of the word that begins at `first`, before the one at `following`."""
+    stop = following if following > first else len(answer)
+    end = first + 1
+    while end < stop and (answer[end].isalnum() or answer[end] == "'"):
+        end += 1
+    return end - first
+
+
 def frame_alignment(
     utterance: Utterance, origins: Sequence[int], answer: str, frame_size: int
 ) -> list[int]:
-    """For each codec frame the first character of its word, -1 in the silence after."""
+    """For each codec frame the character it speaks, -1 in the silence after."""
     num_frames = -(-len(utterance.wave) // frame_size)
-    starts, characters = [], []
-    for offset, sample in utterance.words:
-        character = origins[min(offset, len(origins) - 1)]
-        while answer[character : character + 1].isspace():
-            character += 1  # some sentences are said to begin at the space before
-        if character < len(answer) and answer[character].isalnum():
-            starts.append(sample)
-            characters.append(character)
-    sounding = [s for name, s in utterance.phonemes if name.startswith("_:")]
-    end = sounding[-1] if sounding else len(utterance.wave)
+    samples, characters = sound_spans(utterance, origins, answer)
+    pauses = [s for name, s in utterance.phonemes if name.startswith("_:")]
+    end = pauses[-1] if pauses else len(utterance.wave)
     alignment = []
     for frame in range(num_frames):
         middle = (frame + 0.5) * frame_size
-        word = int(np.searchsorted(starts, middle, side="right")) - 1
-        alignment.append(characters[max(word, 0)] if starts and middle < end else -1)
+        sound = int(np.searchsorted(samples, middle, side="right")) - 1
+        alignment.append(characters[max(sound, 0)] if samples and middle < end else -1)
     return alignment
 
 
@@ -186,7 +223,7 @@ def build_t2a(
     out: Path,
     *,
     seed: int = 0,
-    num_train: int = 16_000,
+    num_train: int = 40_000,
     read_share: float = 0.6,
 ) -> dict[str, float]:
     """Write `train.parquet`, `validation.parquet` and `test.parquet`."""

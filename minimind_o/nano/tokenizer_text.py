@@ -1,13 +1,17 @@
 """What the nano tokenizer is trained on: single words, so that merges never cross them.
 
-A token that held two words, or two Mandarin characters, would hide from the Talker
-where one ends: each English word becomes one token, each Mandarin character another.
+The Talker looks up what it speaks token by token. Were every word one token, it would
+have to know by heart how each sounds, and to count where in it it is; a piece of one to
+three letters is said in two or three frames and sounds much the same wherever it
+stands. A Mandarin character, three bytes, is one piece.
 """
 
 from collections.abc import Iterator
 
 from minimind_o.data import vocabulary
 from minimind_o.data.world import fact_dialogues
+
+LONGEST_PIECE = 3  # bytes
 
 
 def tokenizer_texts(repeat: int = 20) -> Iterator[str]:
