@@ -178,7 +178,7 @@ def pretrain_llm(
 
 LLM_RECIPE = TrainingRecipe(
     stage="llm",
-    num_steps=3000,
+    num_steps=2000,
     learning_rate=2e-3,
     thinker_only=True,
     validate_every=250,
