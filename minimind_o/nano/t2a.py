@@ -32,6 +32,7 @@ REFERENCE_TEXTS = (
     ("en", "My brother likes cold milk and sweet bread."),
 )
 REFERENCE_SECONDS = 2.0
+PORTION = 8192  # recordings in memory at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,21 +117,26 @@ class AnswerCoder:
         self.done: dict[tuple[str, str], tuple[np.ndarray, list[int]]] = {}
 
     def add(self, items: Sequence[SpokenDialogue], frame_size: int) -> None:
-        """Code all answers not yet known."""
-        keys, waves, alignments = [], [], []
-        for item in items:
-            key = (item.dialogue.marked_answer, item.voice)
-            if key in self.done:
-                continue
-            self.done[key] = (np.zeros(0, np.int16), [])
-            utterance, origins = speak(item.dialogue, item.voice)
-            keys.append(key)
-            waves.append(utterance.wave)
-            alignments.append(
-                frame_alignment(utterance, origins, item.dialogue.answer, frame_size)
-            )
-        coded = run_codec(self.mimi_directory, waves, "encode")
-        self.done |= dict(zip(keys, zip(coded, alignments, strict=True), strict=True))
+        """Code all answers not yet known, a portion at a time."""
+        new = {
+            (item.dialogue.marked_answer, item.voice): item
+            for item in items
+            if (item.dialogue.marked_answer, item.voice) not in self.done
+        }
+        keys = list(new)
+        for first in range(0, len(keys), PORTION):
+            waves, alignments = [], []
+            for key in keys[first : first + PORTION]:
+                utterance, origins = speak(new[key].dialogue, new[key].voice)
+                waves.append(utterance.wave)
+                alignments.append(
+                    frame_alignment(
+                        utterance, origins, new[key].dialogue.answer, frame_size
+                    )
+                )
+            coded = run_codec(self.mimi_directory, waves, "encode")
+            values = zip(coded, alignments, strict=True)
+            self.done |= dict(zip(keys[first : first + PORTION], values, strict=True))
 
     def get(self, item: SpokenDialogue) -> tuple[np.ndarray, list[int]]:
         """Codes (Q, F) and alignment (F,) of an answer that was added."""

@@ -1,18 +1,28 @@
 """Teaching the Talker where in the text it is: guided attention.
 
 Text runs one token a step and is over long before the sound, so at every step some head
-of the Talker must find, among earlier positions, the word being spoken. Left alone this
-alignment emerges late (DESIGN, section 7). The synthesiser knows the alignment, so some
-heads are told: the loss is the negative log of the attention they pay to the token that
-is being spoken. Codebook q at position p belongs to the frame q steps back, hence one
-lag per head. (Guided attention: Tachibana et al. 2017, arXiv 1710.08969; here the
-target is the true alignment, not the diagonal.) Model and layout stay as they are.
+of the Talker must find, among earlier positions, the token being spoken. Left alone
+this alignment emerges late (DESIGN, section 7). The synthesiser knows the alignment, so
+some heads are told: the loss is the negative log of the attention that they pay to
+their token. Codebook q at position p belongs to the frame q steps back, so heads differ in
+their lag; and how a token sounds hangs on the one after it, so some look a token ahead.
+(Guided attention: Tachibana et al. 2017, arXiv 1710.08969; here the target is the true
+alignment, not the diagonal.) Model and layout stay as they are.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class GuidedHead:
+    """The token a head is to look at: `ahead` tokens after what sounded `lag` ago."""
+
+    lag: int = 0
+    ahead: int = 0
 
 
 def lagged(alignment_BT: Tensor, lag: int) -> Tensor:
@@ -24,24 +34,33 @@ def lagged(alignment_BT: Tensor, lag: int) -> Tensor:
     return shifted
 
 
+def guided_target(alignment_BT: Tensor, head: GuidedHead) -> Tensor:
+    """The key position that a head is to look at, -1 where there is none to see."""
+    spoken_BT = lagged(alignment_BT, head.lag)
+    target_BT = spoken_BT + head.ahead
+    queries_T = torch.arange(alignment_BT.shape[1], device=alignment_BT.device)
+    visible_BT = (spoken_BT >= 0) & (target_BT <= queries_T)
+    return torch.where(visible_BT, target_BT, -1)
+
+
 def guidance_sums(
-    attention_BHTT: Tensor, alignment_BT: Tensor, lags: Sequence[int]
+    attention_BHTT: Tensor, alignment_BT: Tensor, heads: Sequence[GuidedHead]
 ) -> tuple[Tensor, Tensor]:
-    """Negative log attention of head i on the token spoken lags[i] steps ago.
+    """Negative log attention of the first heads on the tokens meant for them.
 
     Args:
         attention_BHTT: probabilities, query position before key position.
         alignment_BT: key position spoken at each query position, -1 where none.
-        lags: one per guided head, counted from head 0.
+        heads: what each guided head is to look at, counted from head 0.
 
     Returns:
-        Per guided head the sum over all spoken positions, and their number.
+        Per guided head the sum over all its positions, and their number.
     """
     sums, counts = [], []
-    for head, lag in enumerate(lags):
-        target_BT = lagged(alignment_BT, lag)
+    for index, head in enumerate(heads):
+        target_BT = guided_target(alignment_BT, head)
         valid_BT = target_BT >= 0
-        rows = attention_BHTT[:, head][valid_BT]
+        rows = attention_BHTT[:, index][valid_BT]
         mass = rows.gather(1, target_BT[valid_BT][:, None])[:, 0]
         sums.append(-(mass + 1e-4).log().sum())
         counts.append(valid_BT.sum())
@@ -49,10 +68,10 @@ def guidance_sums(
 
 
 def guidance_loss(
-    attention_BHTT: Tensor, alignment_BT: Tensor, lags: Sequence[int]
+    attention_BHTT: Tensor, alignment_BT: Tensor, heads: Sequence[GuidedHead]
 ) -> Tensor:
     """Mean of `guidance_sums` over positions, then over heads."""
-    sums, counts = guidance_sums(attention_BHTT, alignment_BT, lags)
+    sums, counts = guidance_sums(attention_BHTT, alignment_BT, heads)
     return (sums / counts.clamp(min=1)).mean()
 
 

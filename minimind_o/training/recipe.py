@@ -3,8 +3,15 @@
 from dataclasses import dataclass
 
 from minimind_o.errors import UserError
+from minimind_o.training.guidance import GuidedHead
 
 PRECISIONS = ("auto", "bf16", "fp32")
+# Two heads share keys and values; the last pair is left to the codes.
+GUIDED_HEADS = (
+    GuidedHead(), GuidedHead(ahead=1),
+    GuidedHead(lag=1), GuidedHead(ahead=1),
+    GuidedHead(), GuidedHead(lag=2),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +23,8 @@ class TrainingRecipe:
         mean 1; empty: all alike, as released. What is logged is never weighted.
     guidance_weight: weight of the guided-attention loss, 0 for none; it fades out
         linearly over the last `guidance_fade` of the run.
-    guidance_layers, guidance_lags: guided Talker layers; one head per lag in each.
+    guidance_layers: the Talker's guided layers.
+    guided_heads: what the first heads of each of them are to look at.
     thinker_only: train the language model alone.
     """
 
@@ -32,7 +40,7 @@ class TrainingRecipe:
     guidance_weight: float = 0.0
     guidance_fade: float = 0.0
     guidance_layers: tuple[int, ...] = (1, 2)
-    guidance_lags: tuple[int, ...] = (0, 2, 4, 6)
+    guided_heads: tuple[GuidedHead, ...] = GUIDED_HEADS
     thinker_only: bool = False
     precision: str = "auto"
     validate_every: int = 250

@@ -114,7 +114,7 @@ class Trainer:
         world, per_layer = self.processes.world_size, []
         for attention in output.talker_attention.values():
             sums, counts = guidance_sums(
-                attention, alignment_BT, self.recipe.guidance_lags
+                attention, alignment_BT, self.recipe.guided_heads
             )
             total = self.processes.sum(counts.float()).clamp(min=1)
             per_layer.append((sums * world / total).mean())
