@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from minimind_o.training.guidance import GuidedHead
 from minimind_o.training.processes import start_processes
 from minimind_o.training.recipe import TrainingRecipe
 from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
@@ -10,13 +11,20 @@ MAX_POSITIONS = 1280  # small batches and many steps: a CPU has no use for large
 # Codebooks 0 and 1 carry the words, codebook 2 a little (LOG.md); the others are close
 # to noise, and learning them alike would drown what can be learned.
 CODEBOOK_WEIGHTS = (3.0, 3.0, 1.0, 0.4, 0.2, 0.2, 0.1, 0.1)
+# Two heads share keys and values; the last pair is left to the codes.
+GUIDED_HEADS = (
+    GuidedHead(), GuidedHead(ahead=1),
+    GuidedHead(lag=1), GuidedHead(ahead=1),
+    GuidedHead(), GuidedHead(lag=2),
+)  # fmt: skip
 OMNI_RECIPE = TrainingRecipe(
     stage="t2a",
     num_steps=6500,
     learning_rate=3e-3,
     warmup_steps=150,
     codebook_weights=CODEBOOK_WEIGHTS,
-    guidance_weight=0.5,
+    guidance_weight=1.0,
+    guided_heads=GUIDED_HEADS,
     validate_every=500,
     save_every=250,
 )

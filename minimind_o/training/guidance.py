@@ -4,8 +4,8 @@ Text runs one token a step and is over long before the sound, so at every step s
 of the Talker must find, among earlier positions, the token being spoken. Left alone
 this alignment emerges late (DESIGN, section 7). The synthesiser knows the alignment, so
 some heads are told: the loss is the negative log of the attention that they pay to
-their token. Codebook q at position p belongs to the frame q steps back, so heads differ in
-their lag; and how a token sounds hangs on the one after it, so some look a token ahead.
+their token. Codebook q at position p belongs to the frame q steps back, so heads differ
+in their lag; how a token sounds hangs on the next one, so some look a token ahead.
 (Guided attention: Tachibana et al. 2017, arXiv 1710.08969; here the target is the true
 alignment, not the diagonal.) Model and layout stay as they are.
 """

@@ -6,12 +6,6 @@ from minimind_o.errors import UserError
 from minimind_o.training.guidance import GuidedHead
 
 PRECISIONS = ("auto", "bf16", "fp32")
-# Two heads share keys and values; the last pair is left to the codes.
-GUIDED_HEADS = (
-    GuidedHead(), GuidedHead(ahead=1),
-    GuidedHead(lag=1), GuidedHead(ahead=1),
-    GuidedHead(), GuidedHead(lag=2),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +34,7 @@ class TrainingRecipe:
     guidance_weight: float = 0.0
     guidance_fade: float = 0.0
     guidance_layers: tuple[int, ...] = (1, 2)
-    guided_heads: tuple[GuidedHead, ...] = GUIDED_HEADS
+    guided_heads: tuple[GuidedHead, ...] = (GuidedHead(),)
     thinker_only: bool = False
     precision: str = "auto"
     validate_every: int = 250
