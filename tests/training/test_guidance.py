@@ -51,7 +51,7 @@ def test_positions_that_speak_nothing_do_not_count() -> None:
     changed[:, :, 0] = 1 / 7  # nothing is spoken at position 0 in either row
     changed[0, :, 6] = 1 / 7
     assert guidance_loss(changed, ALIGNMENT, lags(0)) == guidance_loss(
-        attention, ALIGNMENT, (0,)
+        attention, ALIGNMENT, lags(0)
     )
     _, counts = guidance_sums(attention, ALIGNMENT, lags(0, 1))
     assert counts.tolist() == [10, 9]
