@@ -11,7 +11,7 @@ import torch
 from minimind_o.assets import Assets
 from minimind_o.data.row import RowFormat
 from minimind_o.data.schema import validate
-from minimind_o.data.speech import SEEN_VOICES, VOICES, render
+from minimind_o.data.speech import SEEN_VOICES, VOICES, Utterance, render
 from minimind_o.data.world import Dialogue
 from minimind_o.frozen.mimi import Mimi, load_mimi
 from minimind_o.nano.codec_pool import run_codec
@@ -20,7 +20,9 @@ from minimind_o.nano.t2a import (
     SpokenDialogue,
     draw_held_out,
     draw_training,
+    frame_alignment,
     reference_codes,
+    speak,
     write_rows,
 )
 
@@ -93,6 +95,39 @@ def test_the_pool_codes_as_the_codec_does_and_keeps_the_order(mimi: Mimi) -> Non
         padded = np.pad(wave, (0, num_frames * 1920 - len(wave)))
         alone = mimi.encode(torch.from_numpy(padded)[None])[0].numpy()
         assert (codes == alone).mean() > 0.95  # batched sums differ in the last bit
+
+
+def test_every_frame_names_the_letter_that_it_speaks() -> None:
+    utterance = Utterance(
+        wave=np.zeros(9 * 100, np.float32),
+        words=((0, 0), (4, 300)),
+        phonemes=(
+            ("w", 0), ("V", 110), ("n", 200), ("_", 290),
+            ("k", 310), ("a", 420), ("t", 610), ("_:", 700), ("_", 800),
+        ),
+    )  # fmt: skip
+    alignment = frame_alignment(utterance, range(8), "one cats", 100)
+    assert alignment == [0, 1, 2, 4, 5, 5, 6, -1, -1]
+
+
+def test_a_forced_pronunciation_is_laid_over_its_word() -> None:
+    item = SpokenDialogue(
+        dialogue=Dialogue(
+            question="Say: we live here",
+            answer="we live here",
+            marked_answer="we live{l'Iv} here",
+            language="en",
+            kind="read",
+            family="read",
+        ),
+        voice="ada",
+    )
+    utterance, origins = speak(item.dialogue, item.voice)
+    alignment = frame_alignment(utterance, origins, item.dialogue.answer, 240)
+    spoken = [c for c in alignment if c >= 0]
+    assert spoken == sorted(spoken)
+    assert set(spoken) <= {0, 1, 3, 4, 5, 6, 8, 9, 10, 11}
+    assert {0, 3, 8} <= set(spoken)
 
 
 def test_written_rows_are_valid_and_whole(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The nano tokenizer sees words: one token each, and none that holds two."""
+"""The nano tokenizer cuts words into short pieces, and no piece holds two words."""
 
 import itertools
 import re
@@ -7,9 +7,10 @@ import pytest
 
 from minimind_o import tokenizer as tokenizers
 from minimind_o.assets import Assets
+from minimind_o.chat import CONTROL_TOKENS
 from minimind_o.data import vocabulary
 from minimind_o.data.world import Language, fact_dialogues, read_aloud_stream
-from minimind_o.nano.tokenizer_text import tokenizer_texts
+from minimind_o.nano.tokenizer_text import LONGEST_PIECE, tokenizer_texts
 from minimind_o.tokenizer import Tokenizer
 
 
@@ -25,11 +26,18 @@ def english_words() -> set[str]:
     return {*drawn, *vocabulary.HETERONYMS, *vocabulary.HOMOPHONES}
 
 
-def test_every_english_word_is_one_token_wherever_it_stands(nano: Tokenizer) -> None:
-    for word in english_words():
-        capital = word[0].upper() + word[1:]
-        for form in (f" {word}", word, capital):
-            assert len(nano.encode(form)) == 1, form
+def test_no_piece_is_longer_than_three_bytes(nano: Tokenizer) -> None:
+    sizes = {
+        len(nano.token_bytes(index))
+        for index in range(len(CONTROL_TOKENS), nano.vocab_size)
+    }
+    assert sizes == {1, 2, LONGEST_PIECE}
+
+
+def test_english_words_take_a_piece_for_two_or_three_letters(nano: Tokenizer) -> None:
+    letters = sum(map(len, english_words()))
+    pieces = sum(len(nano.encode(f" {word}")) for word in english_words())
+    assert 1.9 < letters / pieces < 3
 
 
 def test_every_mandarin_character_is_one_token(nano: Tokenizer) -> None:
