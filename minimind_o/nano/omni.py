@@ -19,8 +19,9 @@ GUIDED_HEADS = (
 )  # fmt: skip
 OMNI_RECIPE = TrainingRecipe(
     stage="t2a",
-    num_steps=6500,
+    num_steps=12000,
     learning_rate=3e-3,
+    thinker_rate=0.3,  # it comes trained
     warmup_steps=150,
     codebook_weights=CODEBOOK_WEIGHTS,
     guidance_weight=1.0,

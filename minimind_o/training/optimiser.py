@@ -18,21 +18,32 @@ def freeze_unreachable(model: OmniModel, thinker_only: bool) -> None:
 
 
 def build_optimiser(
-    model: nn.Module, learning_rate: float, weight_decay: float
+    model: nn.Module,
+    learning_rate: float,
+    weight_decay: float,
+    thinker_rate: float = 1.0,
 ) -> torch.optim.AdamW:
-    """AdamW (betas 0.9, 0.95); norms, biases, scales and embeddings do not decay."""
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
+    """AdamW (betas 0.9, 0.95); norms, biases, scales and embeddings do not decay.
+
+    `thinker_rate`: the Thinker's learning rate as a share of the others'.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         is_matrix = parameter.ndim >= 2 and "embed" not in name
-        (decayed if is_matrix else plain).append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.95), eps=1e-8)
+        share = thinker_rate if name.startswith("thinker.") else 1.0
+        key = (weight_decay if is_matrix else 0.0, share)
+        groups.setdefault(key, []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "weight_decay": decay, "share": share}
+            for (decay, share), parameters in groups.items()
+        ],
+        lr=learning_rate,
+        betas=(0.9, 0.95),
+        eps=1e-8,
+    )
 
 
 def learning_rate_at(
@@ -46,6 +57,6 @@ def learning_rate_at(
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
-    """Give every parameter group the same rate."""
+    """Give every parameter group the rate, or its share of it."""
     for group in optimiser.param_groups:
-        group["lr"] = value
+        group["lr"] = value * group.get("share", 1.0)

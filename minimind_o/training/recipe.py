@@ -19,6 +19,7 @@ class TrainingRecipe:
         linearly over the last `guidance_fade` of the run.
     guidance_layers: the Talker's guided layers.
     guided_heads: what the first heads of each of them are to look at.
+    thinker_rate: the Thinker's learning rate as a share of the rest's.
     thinker_only: train the language model alone.
     """
 
@@ -26,6 +27,7 @@ class TrainingRecipe:
     seed: int = 0
     num_steps: int = 1000
     learning_rate: float = 2e-3
+    thinker_rate: float = 1.0
     warmup_steps: int = 100
     weight_decay: float = 0.05
     clip_norm: float = 1.0

@@ -56,7 +56,10 @@ class Trainer:
         if processes.world_size > 1:
             self.wrapped = DistributedDataParallel(self.model, broadcast_buffers=False)
         self.optimiser = build_optimiser(
-            self.model, recipe.learning_rate, recipe.weight_decay
+            self.model,
+            recipe.learning_rate,
+            recipe.weight_decay,
+            recipe.thinker_rate,
         )
         self.step_index, self.minutes = 0, 0.0
         self._stop = False

@@ -103,3 +103,16 @@ def test_every_group_gets_the_rate(model: OmniModel) -> None:
 def test_a_recipe_that_cannot_be_run_is_refused(changes: dict, words: str) -> None:
     with pytest.raises(UserError, match=words):
         tiny_recipe(**changes)
+
+
+def test_the_thinker_may_learn_more_slowly(model: OmniModel) -> None:
+    optimiser = build_optimiser(model, 1e-3, 0.05, thinker_rate=0.25)
+    set_learning_rate(optimiser, 0.8)
+    rates = {
+        id(parameter): group["lr"]
+        for group in optimiser.param_groups
+        for parameter in group["params"]
+    }
+    for name, parameter in model.named_parameters():
+        expected = 0.2 if name.startswith("thinker.") else 0.8
+        assert rates[id(parameter)] == pytest.approx(expected), name
