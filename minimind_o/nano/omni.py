@@ -19,7 +19,7 @@ GUIDED_HEADS = (
 )  # fmt: skip
 OMNI_RECIPE = TrainingRecipe(
     stage="t2a",
-    num_steps=12000,
+    num_steps=11000,
     learning_rate=3e-3,
     thinker_rate=0.3,  # it comes trained
     warmup_steps=150,
