@@ -37,7 +37,7 @@ def train_omni(
 ) -> dict[str, float]:  # fmt: skip
     """Train (or resume) and write the model `out`; returns the card's figures."""
     data = T2AData(
-        train=[sft_t2a / "train.parquet"],
+        train=sorted(sft_t2a.glob("train*.parquet")),
         validation=[sft_t2a / "validation.parquet"],
         max_positions=MAX_POSITIONS,
         seed=recipe.seed,

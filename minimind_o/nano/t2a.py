@@ -229,12 +229,18 @@ def build_t2a(
     out: Path,
     *,
     seed: int = 0,
-    num_train: int = 40_000,
+    num_shipped: int = 16_000,
+    num_more: int = 24_000,
     read_share: float = 0.6,
 ) -> dict[str, float]:
-    """Write `train.parquet`, `validation.parquet` and `test.parquet`."""
+    """Write `train`, `train_more`, `validation` and `test` (`.parquet`).
+
+    The repository holds the first training file only.
+    """
+    training = draw_training(seed, num_shipped + num_more, read_share)
     splits = {
-        "train": draw_training(seed, num_train, read_share),
+        "train": training[:num_shipped],
+        "train_more": training[num_shipped:],
         "validation": draw_held_out("validation", 120, 120),
         "test": draw_held_out("test", 240, 240),
     }
