@@ -11,12 +11,21 @@ MAX_POSITIONS = 1280  # small batches and many steps: a CPU has no use for large
 # Codebooks 0 and 1 carry the words, codebook 2 a little (LOG.md); the others are close
 # to noise, and learning them alike would drown what can be learned.
 CODEBOOK_WEIGHTS = (3.0, 3.0, 1.0, 0.4, 0.2, 0.2, 0.1, 0.1)
-# Two heads share keys and values; the last pair is left to the codes.
-GUIDED_HEADS = (
-    GuidedHead(), GuidedHead(ahead=1),
-    GuidedHead(lag=1), GuidedHead(ahead=1),
-    GuidedHead(), GuidedHead(lag=2),
-)  # fmt: skip
+# (lag, ahead) of the guided heads of each Talker layer. Each layer finds the token anew
+# and can use where the layers below have found it a step ago. Two heads share keys and
+# values; what is not guided is left to the codes.
+GUIDED_HEADS = tuple(
+    GuidedHead(layer=layer, lag=lag, ahead=ahead)
+    for layer, heads in enumerate(
+        (
+            ((0, 0), (0, 1)),
+            ((0, 0), (0, 1), (1, 0), (0, 1), (0, 0), (2, 0)),
+            ((0, 0), (0, 1), (1, 0), (0, 1), (0, 0), (2, 0)),
+            ((0, 0), (0, 1), (1, 0), (2, 0)),
+        )
+    )
+    for lag, ahead in heads
+)
 OMNI_RECIPE = TrainingRecipe(
     stage="t2a",
     num_steps=11000,
@@ -24,7 +33,7 @@ OMNI_RECIPE = TrainingRecipe(
     thinker_rate=0.3,  # it comes trained
     warmup_steps=150,
     codebook_weights=CODEBOOK_WEIGHTS,
-    guidance_weight=1.0,
+    guidance_weight=2.0,
     guided_heads=GUIDED_HEADS,
     validate_every=500,
     save_every=250,

@@ -19,8 +19,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class GuidedHead:
-    """The token a head is to look at: `ahead` tokens after what sounded `lag` ago."""
+    """What one head looks at: the token `ahead` tokens after what sounded `lag` ago.
 
+    layer: the Talker's layer; its guided heads are its first ones, in order.
+    """
+
+    layer: int = 0
     lag: int = 0
     ahead: int = 0
 

@@ -17,8 +17,7 @@ class TrainingRecipe:
         mean 1; empty: all alike, as released. What is logged is never weighted.
     guidance_weight: weight of the guided-attention loss, 0 for none; it fades out
         linearly over the last `guidance_fade` of the run.
-    guidance_layers: the Talker's guided layers.
-    guided_heads: what the first heads of each of them are to look at.
+    guided_heads: the heads of the Talker that are guided, and to what.
     thinker_rate: the Thinker's learning rate as a share of the rest's.
     thinker_only: train the language model alone.
     """
@@ -35,13 +34,21 @@ class TrainingRecipe:
     codebook_weights: tuple[float, ...] = ()
     guidance_weight: float = 0.0
     guidance_fade: float = 0.0
-    guidance_layers: tuple[int, ...] = (1, 2)
-    guided_heads: tuple[GuidedHead, ...] = (GuidedHead(),)
+    guided_heads: tuple[GuidedHead, ...] = (GuidedHead(layer=1), GuidedHead(layer=2))
     thinker_only: bool = False
     precision: str = "auto"
     validate_every: int = 250
     save_every: int = 250
     log_every: int = 25
+
+    @property
+    def guided_layers(self) -> dict[int, tuple[GuidedHead, ...]]:
+        """The guided heads of each layer that has any."""
+        layers = sorted({head.layer for head in self.guided_heads})
+        return {
+            layer: tuple(head for head in self.guided_heads if head.layer == layer)
+            for layer in layers
+        }
 
     def __post_init__(self) -> None:
         for name in ("num_steps", "validate_every", "save_every", "log_every"):

@@ -77,7 +77,7 @@ class Trainer:
                 speaker_embedding=batch.get("speaker_embedding"),
                 text_labels=batch["text_labels"],
                 audio_labels=None if recipe.thinker_only else batch["audio_labels"],
-                capture_attention=recipe.guidance_layers if weight > 0 else None,
+                capture_attention=tuple(recipe.guided_layers) if weight > 0 else None,
                 thinker_only=recipe.thinker_only,
             )
         losses = self._global_means(output)
@@ -113,15 +113,14 @@ class Trainer:
         return losses
 
     def _guidance_mean(self, output: OmniOutput, alignment_BT: Tensor) -> Tensor:
-        """As `_global_means`: over all processes' positions, then heads and layers."""
-        world, per_layer = self.processes.world_size, []
-        for attention in output.talker_attention.values():
-            sums, counts = guidance_sums(
-                attention, alignment_BT, self.recipe.guided_heads
-            )
+        """As `_global_means`: over all processes' positions, then over the heads."""
+        world, means = self.processes.world_size, []
+        for layer, heads in self.recipe.guided_layers.items():
+            attention_BHTT = output.talker_attention[layer]
+            sums, counts = guidance_sums(attention_BHTT, alignment_BT, heads)
             total = self.processes.sum(counts.float()).clamp(min=1)
-            per_layer.append((sums * world / total).mean())
-        return torch.stack(per_layer).mean()
+            means.append(sums * world / total)
+        return torch.cat(means).mean()
 
     def _guidance_weight(self) -> float:
         recipe = self.recipe
@@ -161,7 +160,7 @@ class Trainer:
             _, losses = self.forward(batch)
             values = {name: float(value) for name, value in losses.items()}
             if self._guidance_weight() > 0:
-                layer = self.recipe.guidance_layers[-1]
+                layer = max(self.recipe.guided_layers)
                 output = self.model(batch["input_ids"], capture_attention=(layer,))
                 values["alignment"] = alignment_accuracy(
                     output.talker_attention[layer], batch["alignment"]
