@@ -1,8 +1,8 @@
 """SigLIP2, the vision encoder: a picture to one state per patch.
 
-The classes are transformers' `SiglipVisionModel` and `SiglipImageProcessor`. A directory
-holds `config.json`, `model.safetensors` and `preprocessor_config.json`; one with the
-text tower as well, as the published ones are, loads through the same lines.
+The classes are transformers' `SiglipVisionModel` and `SiglipImageProcessor`. A
+directory holds `config.json`, `model.safetensors` and `preprocessor_config.json`; one
+with the text tower as well, as the published ones are, loads through the same lines.
 
 Shapes: B picture, L patch, D width, H and W pixels.
 """
@@ -120,7 +120,7 @@ def load_siglip2(directory: Path | str, device: torch.device | str = "cpu") -> S
     for kind, keys in (
         ("lacks", report["missing_keys"]),
         ("has the unknown", unexpected),
-        ("has the wrong shape for", [key for key, *_ in report["mismatched_keys"]]),
+        ("has the wrong shape for", report["mismatched_keys"]),
     ):
         if keys:
             raise UserError(f"{weights} {kind} parameter {min(keys)!r}.")
