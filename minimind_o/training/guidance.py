@@ -60,15 +60,12 @@ def guidance_sums(
     Returns:
         Per guided head the sum over all its positions, and their number.
     """
-    sums, counts = [], []
-    for index, head in enumerate(heads):
-        target_BT = guided_target(alignment_BT, head)
-        valid_BT = target_BT >= 0
-        rows = attention_BHTT[:, index][valid_BT]
-        mass = rows.gather(1, target_BT[valid_BT][:, None])[:, 0]
-        sums.append(-(mass + 1e-4).log().sum())
-        counts.append(valid_BT.sum())
-    return torch.stack(sums), torch.stack(counts)
+    target_BGT = torch.stack([guided_target(alignment_BT, head) for head in heads], 1)
+    valid_BGT = target_BGT >= 0
+    wanted_BGT1 = target_BGT.clamp(min=0).unsqueeze(-1)
+    mass_BGT = attention_BHTT[:, : len(heads)].gather(3, wanted_BGT1).squeeze(-1)
+    losses_BGT = -(mass_BGT + 1e-4).log() * valid_BGT
+    return losses_BGT.sum(dim=(0, 2)), valid_BGT.sum(dim=(0, 2))
 
 
 def guidance_loss(
