@@ -1,0 +1,178 @@
+"""Train the nano SigLIP2: pictures and their descriptions find each other.
+
+transformers' own two towers, with the sigmoid loss of Zhai et al. 2023
+(arXiv 2303.15343): every pair of a picture and a description in the batch is a question
+of yes or no. Only the vision tower is kept.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm.auto import tqdm
+from transformers import SiglipConfig, SiglipModel, SiglipVisionModel
+
+from minimind_o import tokenizer as tokenizers
+from minimind_o.frozen.siglip2 import NANO_SIGLIP2, load_siglip2, save_siglip2
+from minimind_o.nano.captioned import Captioned, draw_captioned
+from minimind_o.nano.picture_probes import probe
+from minimind_o.nano.progress import Progress
+from minimind_o.training.optimiser import learning_rate_at, set_learning_rate
+from minimind_o.training.processes import autocast
+
+
+@dataclass(frozen=True, kw_only=True)
+class Siglip2Recipe:
+    """Everything that decides the outcome."""
+
+    seed: int = 0
+    pictures: int = 30_000
+    steps: int = 3000
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    text_layers: int = 2
+
+
+def sigmoid_loss(logits_BB: Tensor, same_BB: Tensor) -> Tensor:
+    """Per picture, the sum over all descriptions of -log σ(±logit); mean of these.
+
+    Args:
+        logits_BB: picture (row) against description (column).
+        same_BB: True where the description fits, by being the same text as its own.
+    """
+    signs = torch.where(same_BB, 1.0, -1.0)
+    return -F.logsigmoid(signs * logits_BB).sum(dim=1).mean()
+
+
+class ContrastiveTrainer:
+    """Both towers, the optimiser, and one step."""
+
+    def __init__(
+        self, recipe: Siglip2Recipe, tokenizer: tokenizers.Tokenizer, data: Captioned
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.data = recipe, data
+        self.ids_NT = encode_texts(data.texts, tokenizer)
+        self.model = SiglipModel(towers(recipe, tokenizer, self.ids_NT.shape[1]))
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=recipe.learning_rate, weight_decay=0.02
+        )
+        self.index = 0
+
+    def step(self) -> float:
+        """One update on a random batch; the loss."""
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, self.index])
+        rows = torch.from_numpy(
+            rng.choice(len(self.ids_NT), recipe.batch_size, replace=False)
+        )
+        set_learning_rate(
+            self.optimiser,
+            learning_rate_at(
+                self.index, recipe.steps, recipe.learning_rate, recipe.warmup_steps
+            ),
+        )
+        ids_BT = self.ids_NT[rows]
+        with autocast(torch.device("cpu"), "auto"):
+            output = self.model(
+                input_ids=ids_BT,
+                attention_mask=(ids_BT != 0).long(),
+                pixel_values=to_pixels(self.data.pixels[rows.numpy()]),
+            )
+        same_BB = (ids_BT[:, None] == ids_BT[None]).all(dim=-1)
+        loss = sigmoid_loss(output.logits_per_image.float(), same_BB)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.index += 1
+        return float(loss.detach())
+
+    def state(self) -> dict:
+        """What `load_state` needs to go on."""
+        return {
+            "index": self.index,
+            "recipe": asdict(self.recipe),
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load_state(self, state: dict) -> None:
+        """Go on where a checkpoint stopped."""
+        self.index = state["index"]
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def towers(
+    recipe: Siglip2Recipe, tokenizer: tokenizers.Tokenizer, length: int
+) -> SiglipConfig:
+    """The vision tower that is kept, and a text tower as wide that is not."""
+    text = {
+        "vocab_size": tokenizer.vocab_size,
+        "hidden_size": NANO_SIGLIP2["hidden_size"],
+        "intermediate_size": NANO_SIGLIP2["intermediate_size"],
+        "num_hidden_layers": recipe.text_layers,
+        "num_attention_heads": NANO_SIGLIP2["num_attention_heads"],
+        "max_position_embeddings": length,
+        "projection_size": NANO_SIGLIP2["hidden_size"],
+    }
+    return SiglipConfig(text_config=text, vision_config=NANO_SIGLIP2)
+
+
+def encode_texts(texts: Sequence[str], tokenizer: tokenizers.Tokenizer) -> Tensor:
+    """Ids (N, T), padded on the left: the text tower reads its last position."""
+    rows = [tokenizer.encode(text) for text in texts]
+    length = max(map(len, rows))
+    return torch.tensor([[0] * (length - len(row)) + row for row in rows])
+
+
+def to_pixels(pictures: np.ndarray) -> Tensor:
+    """(B, H, W, 3) uint8 to (B, 3, H, W) in [-1, 1], as the image processor does."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def train_siglip2(
+    recipe: Siglip2Recipe, tokenizer_directory: Path, work: Path, out: Path
+) -> dict[str, float]:
+    """Train (or resume from `work/siglip2.pt`) and write the directory `out`.
+
+    Returns the figures of the card: the last loss and the probes' shares of right
+    answers on held-out pairs of thing and colour.
+    """
+    tokenizer = tokenizers.load(tokenizer_directory)
+    data = draw_captioned(recipe.seed, recipe.pictures, held_out=False)
+    trainer = ContrastiveTrainer(recipe, tokenizer, data)
+    work.mkdir(parents=True, exist_ok=True)
+    progress = Progress(work / "siglip2.pt")
+    progress.resume(trainer)
+    mean = 0.0
+    bar = tqdm(total=recipe.steps, initial=trainer.index, desc="siglip2", mininterval=5)
+    with (work / "siglip2.jsonl").open("a") as log:
+        while trainer.index < recipe.steps:
+            loss = trainer.step()
+            mean = 0.98 * mean + 0.02 * loss if mean else loss
+            bar.update()
+            if trainer.index % 50 == 0:
+                row = {"step": trainer.index, "minutes": round(progress.minutes, 2)}
+                log.write(json.dumps(row | {"loss": round(mean, 4)}) + "\n")
+                log.flush()
+                bar.set_postfix(loss=f"{mean:.3f}")
+            if trainer.index % 500 == 0:
+                progress.save(trainer)
+    progress.save(trainer)
+    save_siglip2(_vision_tower(trainer.model), out)
+    figures = {"loss": mean, "minutes": progress.minutes, "steps": float(recipe.steps)}
+    return figures | probe(load_siglip2(out), data, recipe.seed)
+
+
+def _vision_tower(model: SiglipModel) -> SiglipVisionModel:
+    vision = SiglipVisionModel(model.config.vision_config)
+    vision.vision_model.load_state_dict(model.vision_model.state_dict())
+    return vision.eval()
