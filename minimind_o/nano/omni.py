@@ -28,7 +28,7 @@ GUIDED_HEADS = tuple(
 )
 OMNI_RECIPE = TrainingRecipe(
     stage="t2a",
-    num_steps=9000,
+    num_steps=8000,
     learning_rate=3e-3,
     thinker_rate=0.3,  # it comes trained
     warmup_steps=150,
