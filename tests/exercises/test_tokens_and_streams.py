@@ -19,12 +19,12 @@ def nano_tokenizer():
 
 def own_find(text_ids, tok):
     last = max(i for i, token in enumerate(text_ids) if token == tok.turn_start_id)
-    return last + 3
+    return last + len(tok.encode("<|im_start|>assistant\n"))
 
 
 def first_answer(text_ids, tok):
     starts = [i for i, token in enumerate(text_ids) if token == tok.turn_start_id]
-    return starts[1] + 3
+    return starts[1] + len(tok.encode("<|im_start|>assistant\n"))
 
 
 def own_length(text_length, start, frames):
