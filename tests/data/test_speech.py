@@ -1,6 +1,7 @@
 """Synthetic speech: the voices, where words begin, and which frame speaks which."""
 
 import hashlib
+import re
 import subprocess
 import sys
 import time
@@ -167,16 +168,16 @@ def test_alignment_walks_along_the_text(dialogues: list[Dialogue]) -> None:
         # Silence comes only after the speech, at most two frames of it.
         assert len(silent) <= 3
         assert (silent >= len(speaking)).all(), dialogue
-        assert speaking[0] == 0
+        assert speaking[0] < 3  # the first letter's sound may end within the frame
         assert all(dialogue.answer[character].isalnum() for character in speaking)
         if dialogue.language == "en":
-            starts = {
-                i
-                for i, character in enumerate(dialogue.answer)
-                if character.isalnum() and not dialogue.answer[i - 1 : i].strip()
-            }
-            missed += len(starts - set(speaking.tolist()))
-            total += len(starts)
+            named = set(speaking.tolist())
+            words = [
+                set(range(*match.span()))
+                for match in re.finditer(r"[A-Za-z']+", dialogue.answer)
+            ]
+            missed += sum(not word & named for word in words)
+            total += len(words)
     # Only words shorter than a frame of 80 ms ("a", "is") may be passed over.
     assert missed < 0.05 * total
 
@@ -185,7 +186,11 @@ def test_alignment_names_a_forced_word_by_its_place_in_the_text() -> None:
     text, origins = spoken("I wind{w'aInd} the clock")
     utterance = render(text, "en-us", VOICES["ben"])
     alignment = frame_alignment(utterance, origins, "I wind the clock", FRAME_SIZE)
-    assert {0, 2, 11} <= set(alignment) <= {-1, 0, 2, 7, 11}
+    named = set(alignment) - {-1}
+    assert named <= {0, *range(2, 6), *range(7, 10), *range(11, 16)}
+    assert {0, 2} <= named
+    assert named & set(range(11, 16))
+    assert len(named & set(range(2, 6))) > 1  # its sounds are laid over its letters
 
 
 def test_a_sentence_said_to_begin_at_the_space_before_begins_at_its_word() -> None:
@@ -200,7 +205,8 @@ def test_alignment_of_another_frame_size_has_as_many_more_frames() -> None:
     utterance = render(text, "en-us", VOICES["ben"])
     coarse = frame_alignment(utterance, origins, "one two three", FRAME_SIZE)
     fine = frame_alignment(utterance, origins, "one two three", FRAME_SIZE // 4)
-    assert set(fine) - {-1} == {0, 4, 8}
-    # A fine frame is judged by its own middle, a quarter of a coarse one further.
-    agree = np.mean([fine[4 * i + 2] == c for i, c in enumerate(coarse[:-1])])
-    assert agree > 0.8
+    assert {0, 4, 8} <= set(fine) - {-1} <= {0, 1, 2, 4, 5, 6, *range(8, 13)}
+    # A fine frame is judged by its own middle, an eighth of a coarse one further.
+    steps = np.array([fine[4 * i + 2] - c for i, c in enumerate(coarse[:-1])])
+    assert (steps >= 0).all()
+    assert steps.mean() < 1
