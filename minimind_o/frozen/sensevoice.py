@@ -7,9 +7,6 @@ and the released SenseVoice-Small directory pass through the same lines.
 Shapes: B batch, N sample, L encoder state (one per 60 ms), D width.
 """
 
-import contextlib
-import io
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,8 @@ import soxr
 import torch
 from torch import Tensor
 
-from minimind_o.errors import UserError, first_line
+from minimind_o.errors import UserError
+from minimind_o.frozen.funasr_directory import auto_model, check_weights
 
 NUM_QUERIES = 4  # language, event, emotion, text normalisation: before the speech
 REQUIRED_FILES = ("config.yaml", "configuration.json", "model.pt", "am.mvn")
@@ -117,54 +115,12 @@ def load_sensevoice(directory: Path | str, device: str = "cpu") -> SenseVoice:
                 f"the speech encoder file {directory / name} is missing: "
                 "run `minimind-o nano sensevoice`."
             )
-    try:
-        auto = _auto_model(directory, device)
-    except Exception as error:
-        raise UserError(
-            f"{directory} cannot be loaded as SenseVoice: {first_line(error)}"
-        ) from None
-    _check_weights(auto.model, directory / "model.pt")
+    auto = auto_model(directory, device, "SenseVoice")
+    check_weights(auto.model, directory / "model.pt")
     frontend = auto.kwargs["frontend"]
     _check_statistics(frontend, directory / "am.mvn")
     frontend.dither = 0.0
     return SenseVoice(auto.model.eval(), frontend, auto.kwargs["tokenizer"])
-
-
-def _auto_model(directory: Path, device: str) -> Any:
-    """funasr's own loader, without what it logs and prints."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            from funasr import AutoModel  # takes seconds, and prints
-
-            return AutoModel(
-                model=str(directory),
-                device=device,
-                disable_update=True,
-                disable_pbar=True,
-                disable_log=True,
-            )
-    finally:
-        logging.disable(level)
-
-
-def _check_weights(model: torch.nn.Module, path: Path) -> None:
-    """funasr passes over parameters that are missing or of another shape."""
-    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    state = state.get("state_dict", state)
-    found = {name.removeprefix("module."): v.shape for name, v in state.items()}
-    wanted = {name: value.shape for name, value in model.state_dict().items()}
-    for name in sorted(wanted.keys() | found.keys()):
-        if wanted.get(name) != found.get(name):
-            shapes = (
-                "no such parameter" if shape is None else f"shape {tuple(shape)}"
-                for shape in (found.get(name), wanted.get(name))
-            )
-            raise UserError(
-                f"{path} does not fit the model of config.yaml: for {name} it has "
-                "{}, the model has {}.".format(*shapes)
-            )
 
 
 def _check_statistics(frontend: Any, path: Path) -> None:

@@ -1,0 +1,257 @@
+"""Train the nano CAM++: which of many synthetic speakers is this?
+
+Every speaker is drawn at random, and none is one of the twelve voices. The encoder
+learns to name the speaker with an additive angular margin (Deng et al. 2019,
+arXiv 1801.07698), as CAM++ itself does; the classes are thrown away, and the vector
+before them tells voices apart that were never heard.
+"""
+
+import itertools
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+import torch.nn.functional as F
+import yaml
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from minimind_o.data.speakers import draw_speakers
+from minimind_o.data.speech import SAMPLE_RATE, VOICES, Voice, render
+from minimind_o.frozen import campplus
+from minimind_o.frozen.campplus import CampPlus, features, load_campplus
+from minimind_o.nano.progress import Progress
+from minimind_o.nano.speech_pool import random_words
+from minimind_o.training.optimiser import learning_rate_at, set_learning_rate
+
+NANO_CAMPPLUS = {
+    "feat_dim": 80, "embedding_size": 192, "growth_rate": 8, "bn_size": 4,
+    "init_channels": 32, "config_str": "batchnorm-relu", "memory_efficient": False,
+    "output_level": "segment",
+}  # fmt: skip
+WEIGHTS = "model.pt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampPlusRecipe:
+    """Everything that decides the outcome.
+
+    crop_frames: of 10 ms, what the encoder hears of an utterance at a time.
+    scale, margin: of the additive angular margin; the margin in radians.
+    """
+
+    seed: int = 0
+    speakers: int = 160
+    utterances: int = 24
+    steps: int = 1500
+    batch_size: int = 48
+    crop_frames: int = 160
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    scale: float = 24.0
+    margin: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeakerSpeech:
+    """Log-mel features (T, 80) of utterances, and who speaks each."""
+
+    features: list[Tensor]
+    speakers: np.ndarray
+
+
+def speak(speakers: list[Voice], utterances: int, seed: int) -> SpeakerSpeech:
+    """So many utterances of random words of every speaker, a quarter in Mandarin."""
+    rng = np.random.default_rng(seed)
+    spoken, labels = [], []
+    for label, voice in enumerate(speakers):
+        for _ in range(utterances):
+            language = "cmn" if rng.random() < 0.25 else "en-us"
+            text = random_words(rng, language, int(rng.integers(5, 11)))
+            wave = render(text, language, voice).wave
+            mono = soxr.resample(wave, SAMPLE_RATE, campplus.SAMPLE_RATE)
+            noise = rng.normal(0, 10 ** rng.uniform(-4, -2.3), len(mono))
+            spoken.append(features((mono + noise).astype(np.float32)))
+            labels.append(label)
+    return SpeakerSpeech(features=spoken, speakers=np.array(labels))
+
+
+class AngularMargin(nn.Module):
+    """Cross-entropy over cosines; the right class must win by an angle.
+
+    Shapes: B vector, S width, C class.
+    """
+
+    def __init__(self, width: int, classes: int, scale: float, margin: float) -> None:
+        super().__init__()
+        self.weight_CS = nn.Parameter(torch.randn(classes, width) * 0.1)
+        self.scale, self.margin = scale, margin
+
+    def forward(self, vectors_BS: Tensor, labels_B: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss, and the share of vectors nearest to their own class."""
+        cosines_BC = F.normalize(vectors_BS) @ F.normalize(self.weight_CS).T
+        right = F.one_hot(labels_B, cosines_BC.shape[1]).bool()
+        angles_BC = torch.acos(cosines_BC.clamp(-1 + 1e-6, 1 - 1e-6))
+        widened_BC = torch.cos((angles_BC + self.margin).clamp(max=math.pi))
+        logits_BC = self.scale * torch.where(right, widened_BC, cosines_BC)
+        share = (cosines_BC.argmax(dim=1) == labels_B).float().mean()
+        return F.cross_entropy(logits_BC, labels_B), share
+
+
+class SpeakerTrainer:
+    """The encoder, its classes, the optimiser, and one step."""
+
+    def __init__(self, recipe: CampPlusRecipe, data: SpeakerSpeech) -> None:
+        from funasr.models.campplus.model import CAMPPlus
+
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.data = recipe, data
+        self.model = CAMPPlus(**NANO_CAMPPLUS)
+        width = int(NANO_CAMPPLUS["embedding_size"])  # type: ignore[call-overload]
+        self.classes = AngularMargin(
+            width, recipe.speakers, recipe.scale, recipe.margin
+        )
+        parameters = itertools.chain(self.model.parameters(), self.classes.parameters())
+        self.optimiser = torch.optim.AdamW(
+            parameters, lr=recipe.learning_rate, weight_decay=0.02
+        )
+        self.index = 0
+
+    def step(self) -> dict[str, float]:
+        """One update on random crops of random utterances."""
+        recipe = self.recipe
+        rate = learning_rate_at(
+            self.index, recipe.steps, recipe.learning_rate, recipe.warmup_steps
+        )
+        set_learning_rate(self.optimiser, rate)
+        crops_BTF, labels_B = self._crops()
+        self.model.train()
+        loss, share = self.classes(self.model(crops_BTF).float(), labels_B)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.index += 1
+        return {"loss": float(loss.detach()), "named": float(share)}
+
+    def _crops(self) -> tuple[Tensor, Tensor]:
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, self.index])
+        rows = rng.integers(0, len(self.data.features), recipe.batch_size)
+        crops = []
+        for row in rows:
+            frames = self.data.features[row]
+            repeats = -(-recipe.crop_frames // len(frames))
+            frames = frames.repeat(repeats, 1)
+            start = int(rng.integers(0, len(frames) - recipe.crop_frames + 1))
+            crop = frames[start : start + recipe.crop_frames]
+            crops.append(crop - crop.mean(dim=0))
+        return torch.stack(crops), torch.from_numpy(self.data.speakers[rows])
+
+    def state(self) -> dict:
+        """What `load_state` needs to go on."""
+        return {
+            "index": self.index,
+            "recipe": asdict(self.recipe),
+            "model": self.model.state_dict(),
+            "classes": self.classes.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load_state(self, state: dict) -> None:
+        """Go on where a checkpoint stopped."""
+        self.index = state["index"]
+        for name in ("model", "classes", "optimiser"):
+            getattr(self, name).load_state_dict(state[name])
+
+
+def write_directory(model: nn.Module, directory: Path) -> None:
+    """Write funasr's own format, weights in float16."""
+    directory.mkdir(parents=True, exist_ok=True)
+    config = {"model": "CAMPPlus", "model_conf": NANO_CAMPPLUS}
+    (directory / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    configuration = {
+        "framework": "pytorch",
+        "task": "speaker-verification",
+        "model": {"type": "funasr"},
+        "file_path_metas": {"init_param": WEIGHTS, "config": "config.yaml"},
+    }
+    (directory / "configuration.json").write_text(
+        json.dumps(configuration, indent=2) + "\n"
+    )
+    state = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
+    partial = directory / f"{WEIGHTS}.partial"
+    torch.save(state, partial)
+    partial.replace(directory / WEIGHTS)
+
+
+def train_campplus(recipe: CampPlusRecipe, work: Path, out: Path) -> dict[str, float]:
+    """Train (or resume from `work/campplus.pt`) and write the directory `out`.
+
+    Returns the figures of the card, among them those of `told_apart`.
+    """
+    speakers = draw_speakers(recipe.seed, recipe.speakers)
+    trainer = SpeakerTrainer(recipe, speak(speakers, recipe.utterances, recipe.seed))
+    work.mkdir(parents=True, exist_ok=True)
+    progress = Progress(work / "campplus.pt")
+    progress.resume(trainer)
+    means: dict[str, float] = {}
+    bar = tqdm(
+        total=recipe.steps, initial=trainer.index, desc="campplus", mininterval=5
+    )
+    while trainer.index < recipe.steps:
+        for name, value in trainer.step().items():
+            means[name] = 0.98 * means.get(name, value) + 0.02 * value
+        bar.update()
+        bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
+        if trainer.index % 250 == 0:
+            progress.save(trainer)
+    progress.save(trainer)
+    write_directory(trainer.model, out)
+    figures = means | {"minutes": progress.minutes, "steps": float(recipe.steps)}
+    return figures | told_apart(load_campplus(out), recipe.seed)
+
+
+def told_apart(encoder: CampPlus, seed: int, utterances: int = 8) -> dict[str, float]:
+    """How well the encoder tells the twelve voices, which it has never heard.
+
+    Returns:
+        `same_voice`, `other_voice`: mean cosine between utterances of one voice and of
+        different ones. `nearest_right`: share of utterances whose voice, by the mean of
+        its other utterances, is the nearest of the twelve.
+    """
+    rng = np.random.default_rng([seed, 12])
+    vectors = []
+    for voice in VOICES.values():
+        waves = [
+            render(random_words(rng, "en-us", 8), "en-us", voice).wave
+            for _ in range(utterances)
+        ]
+        vectors.append(F.normalize(encoder.embed(waves, SAMPLE_RATE)))
+    vectors_VUS = torch.stack(vectors)
+    sums_VS = vectors_VUS.sum(dim=1)
+    right = 0
+    for voice_index, utterance in itertools.product(
+        range(len(vectors_VUS)), range(utterances)
+    ):
+        vector_S = vectors_VUS[voice_index, utterance]
+        centres_VS = sums_VS.clone()
+        centres_VS[voice_index] -= vector_S
+        nearest = int((F.normalize(centres_VS) @ vector_S).argmax())
+        right += nearest == voice_index
+    flat = vectors_VUS.flatten(0, 1)
+    cosines = flat @ flat.T
+    voices = torch.arange(len(vectors_VUS)).repeat_interleave(utterances)
+    same = voices[:, None] == voices[None]
+    pairs = ~torch.eye(len(flat), dtype=torch.bool)
+    return {
+        "same_voice": float(cosines[same & pairs].mean()),
+        "other_voice": float(cosines[~same].mean()),
+        "nearest_right": right / len(flat),
+    }

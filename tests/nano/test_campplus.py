@@ -1,0 +1,106 @@
+"""The speaker encoder's training: its loss, a few steps, resuming, its figures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from minimind_o.data.speakers import draw_speakers
+from minimind_o.data.speech import VOICES
+from minimind_o.nano.campplus import (
+    AngularMargin,
+    CampPlusRecipe,
+    SpeakerSpeech,
+    SpeakerTrainer,
+    speak,
+    told_apart,
+    train_campplus,
+)
+
+RECIPE = CampPlusRecipe(
+    speakers=3, utterances=3, steps=6, batch_size=6, crop_frames=60, warmup_steps=2
+)
+
+
+@pytest.fixture(scope="module")
+def speech() -> SpeakerSpeech:
+    """Three utterances of each of three speakers."""
+    return speak(draw_speakers(0, 3), 3, seed=0)
+
+
+def test_every_utterance_has_its_speaker(speech: SpeakerSpeech) -> None:
+    assert speech.speakers.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert len({tuple(frames.shape) for frames in speech.features}) > 3
+    assert {frames.shape[1] for frames in speech.features} == {80}
+
+
+def test_without_a_margin_the_loss_is_that_of_scaled_cosines() -> None:
+    torch.manual_seed(0)
+    loss = AngularMargin(4, 3, scale=10, margin=0)
+    vectors, labels = torch.randn(5, 4), torch.tensor([0, 1, 2, 0, 1])
+    cosines = F.normalize(vectors) @ F.normalize(loss.weight_CS.detach()).T
+    value, share = loss(vectors, labels)
+    assert value.item() == pytest.approx(float(F.cross_entropy(10 * cosines, labels)))
+    assert float(share) == pytest.approx(
+        float((cosines.argmax(1) == labels).float().mean())
+    )
+    wider = AngularMargin(4, 3, scale=10, margin=0.3)
+    wider.load_state_dict(loss.state_dict())
+    assert wider(vectors, labels)[0].item() > value.item()
+
+
+def test_a_resumed_training_is_the_one_that_never_stopped(
+    speech: SpeakerSpeech,
+) -> None:
+    whole = SpeakerTrainer(RECIPE, speech)
+    losses = [whole.step()["loss"] for _ in range(6)]
+    assert np.mean(losses[-2:]) < losses[0]
+    first = SpeakerTrainer(RECIPE, speech)
+    for _ in range(3):
+        first.step()
+    second = SpeakerTrainer(RECIPE, speech)
+    second.load_state(first.state())
+    again = [second.step()["loss"] for _ in range(3)]
+    assert again == pytest.approx(losses[3:], rel=1e-3)
+
+
+def test_a_directory_is_written_with_its_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {name: VOICES[name] for name in ("ada", "ben")}
+    monkeypatch.setattr("minimind_o.nano.campplus.VOICES", few)
+    figures = train_campplus(RECIPE, tmp_path / "work", tmp_path / "out")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "config.yaml", "configuration.json", "model.pt"
+    }  # fmt: skip
+    assert {"loss", "named", "same_voice", "other_voice", "nearest_right"} <= set(
+        figures
+    )
+
+
+def test_voices_that_are_far_apart_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class ByNumber:
+        """An encoder that tells the voices by a number in their waves."""
+
+        def embed(self, waves: list[np.ndarray], rate: int) -> torch.Tensor:
+            numbers = torch.tensor([int(wave[0]) for wave in waves])
+            return F.one_hot(numbers, 3).float()
+
+    class Rendered:
+        def __init__(self, wave: np.ndarray) -> None:
+            self.wave = wave
+
+    names = list(VOICES)[:3]
+    monkeypatch.setattr(
+        "minimind_o.nano.campplus.VOICES", {name: VOICES[name] for name in names}
+    )
+    monkeypatch.setattr(
+        "minimind_o.nano.campplus.render",
+        lambda text, language, voice: Rendered(np.array([names.index(voice.name)])),
+    )
+    figures = told_apart(ByNumber(), 0, 4)  # type: ignore[arg-type]
+    assert figures == {"same_voice": 1, "other_voice": 0, "nearest_right": 1}
