@@ -2,7 +2,6 @@
 
 import io
 import re
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -22,10 +21,10 @@ from minimind_o.data.pictures import (
     is_held_out,
     random_scene,
 )
-from minimind_o.data.world import fact_dialogues, world_words
+from minimind_o.data.world import Language, fact_dialogues, world_words
 
 
-def scenes(language: Literal["en", "zh"], held_out: bool = False) -> list[Scene]:
+def scenes(language: Language, held_out: bool = False) -> list[Scene]:
     """Two hundred scenes drawn at random."""
     rng = np.random.default_rng(3)
     return [random_scene(rng, held_out=held_out, language=language) for _ in range(200)]
@@ -108,7 +107,7 @@ def test_every_word_of_a_description_is_a_word_of_the_world() -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_held_out_pairs_are_never_shown_in_training(
-    language: Literal["en", "zh"],
+    language: Language,
 ) -> None:
     for held_out in (False, True):
         for scene in scenes(language, held_out):
