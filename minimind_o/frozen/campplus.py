@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
 import torch
 from torch import Tensor
 
 from minimind_o.errors import UserError, first_line
 from minimind_o.frozen.funasr_directory import auto_model, check_weights
+from minimind_o.frozen.waves import mono, resampled
 
 SAMPLE_RATE = 16_000
 MIN_SECONDS = 0.5  # a shorter recording holds a syllable or two, too few to tell
@@ -51,7 +51,7 @@ class CampPlus:
         """
         device = next(self.model.parameters()).device
         vectors = [
-            self.model(features(_mono(wave, sample_rate, index))[None].to(device))
+            self.model(features(_checked(wave, sample_rate, index))[None].to(device))
             for index, wave in enumerate(waves)
         ]
         return torch.cat(vectors).float().cpu()
@@ -107,16 +107,14 @@ def _weights_name(configuration: Path) -> str:
         ) from None
 
 
-def _mono(wave: np.ndarray, sample_rate: int, index: int) -> np.ndarray:
-    mono = np.asarray(wave, np.float32)
-    mono = mono.mean(axis=1) if mono.ndim == 2 else mono
-    if len(mono) < MIN_SECONDS * sample_rate:
+def _checked(wave: np.ndarray, sample_rate: int, index: int) -> np.ndarray:
+    """The recording as mono at `SAMPLE_RATE`, if it can tell a voice."""
+    wave_N = mono(wave)
+    if len(wave_N) < MIN_SECONDS * sample_rate:
         raise UserError(
-            f"recording {index} lasts {len(mono) / sample_rate:.2f} s; a voice needs "
+            f"recording {index} lasts {len(wave_N) / sample_rate:.2f} s; a voice needs "
             f"at least {MIN_SECONDS} s."
         )
-    if not np.isfinite(mono).all():
+    if not np.isfinite(wave_N).all():
         raise UserError(f"recording {index} has samples that are not finite numbers.")
-    if sample_rate != SAMPLE_RATE:
-        mono = soxr.resample(mono, sample_rate, SAMPLE_RATE)
-    return np.ascontiguousarray(mono)
+    return np.ascontiguousarray(resampled(wave_N, sample_rate, SAMPLE_RATE))

@@ -1,4 +1,4 @@
-"""Model directories of funasr: loaded by its own `AutoModel`, checked where it is not.
+"""Model directories of funasr: loaded by its own `AutoModel`, checked, and written.
 
 funasr passes over parameters that a weights file lacks or has in another shape; while
 it loads it prints, logs, and sets torch's number of threads to 4.
@@ -6,6 +6,7 @@ it loads it prints, logs, and sets torch's number of threads to 4.
 
 import contextlib
 import io
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -63,3 +64,33 @@ def check_weights(model: torch.nn.Module, path: Path) -> None:
                 f"{path} does not fit the model of config.yaml: for {name} it has "
                 "{}, the model has {}.".format(*shapes)
             )
+
+
+def write_configuration(directory: Path, task: str, metas: dict[str, Any]) -> None:
+    """Write `configuration.json`: what the model does and which file holds what.
+
+    Args:
+        directory: the model's.
+        task: as funasr names it.
+        metas: file names under `init_param` and the like.
+    """
+    configuration = {
+        "framework": "pytorch",
+        "task": task,
+        "model": {"type": "funasr"},
+        "file_path_metas": {**metas, "config": "config.yaml"},
+    }
+    (directory / "configuration.json").write_text(
+        json.dumps(configuration, indent=2) + "\n"
+    )
+
+
+def save_half(model: torch.nn.Module, path: Path) -> None:
+    """Write a model's weights in float16, whole or not at all."""
+    state = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
+    partial = path.with_name(f"{path.name}.partial")
+    torch.save(state, partial)
+    partial.replace(path)

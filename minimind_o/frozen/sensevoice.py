@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
 import torch
 from torch import Tensor
 
 from minimind_o.errors import UserError
 from minimind_o.frozen.funasr_directory import auto_model, check_weights
+from minimind_o.frozen.waves import mono, resampled
 
 NUM_QUERIES = 4  # language, event, emotion, text normalisation: before the speech
 REQUIRED_FILES = ("config.yaml", "configuration.json", "model.pt", "am.mvn")
@@ -48,17 +48,14 @@ class SenseVoice:
         """
         rate = self.frontend.fs
         tensors = []
+        shortest = rate * self.frontend.frame_length // 1000
         for index, wave in enumerate(waves):
-            mono = np.asarray(wave, np.float32)
-            mono = mono.mean(axis=1) if mono.ndim == 2 else mono
-            if len(mono) == 0:
+            wave_N = mono(wave)
+            if len(wave_N) == 0:
                 raise UserError(f"wave {index} has no samples: nothing to recognise.")
-            if sample_rate != rate:
-                mono = soxr.resample(mono, sample_rate, rate)
-            shortest = rate * self.frontend.frame_length // 1000
-            tensors.append(
-                torch.from_numpy(np.pad(mono, (0, max(0, shortest - len(mono)))))
-            )
+            wave_N = resampled(wave_N, sample_rate, rate)
+            missing = max(0, shortest - len(wave_N))
+            tensors.append(torch.from_numpy(np.pad(wave_N, (0, missing))))
         lengths = torch.tensor([len(t) for t in tensors])
         batch = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
         features, feature_lengths = self.frontend(batch, lengths)

@@ -7,23 +7,22 @@ before them tells voices apart that were never heard.
 """
 
 import itertools
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import soxr
 import torch
 import torch.nn.functional as F
 import yaml
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from minimind_o.data.speakers import draw_speakers
 from minimind_o.data.speech import SAMPLE_RATE, VOICES, Voice, render
 from minimind_o.frozen import campplus
 from minimind_o.frozen.campplus import CampPlus, features, load_campplus
+from minimind_o.frozen.funasr_directory import save_half, write_configuration
+from minimind_o.frozen.waves import resampled
 from minimind_o.nano.progress import Progress
 from minimind_o.nano.speech_pool import random_words
 from minimind_o.training.optimiser import learning_rate_at, set_learning_rate
@@ -73,9 +72,9 @@ def speak(speakers: list[Voice], utterances: int, seed: int) -> SpeakerSpeech:
             language = "cmn" if rng.random() < 0.25 else "en-us"
             text = random_words(rng, language, int(rng.integers(5, 11)))
             wave = render(text, language, voice).wave
-            mono = soxr.resample(wave, SAMPLE_RATE, campplus.SAMPLE_RATE)
-            noise = rng.normal(0, 10 ** rng.uniform(-4, -2.3), len(mono))
-            spoken.append(features((mono + noise).astype(np.float32)))
+            wave = resampled(wave, SAMPLE_RATE, campplus.SAMPLE_RATE)
+            noise = rng.normal(0, 10 ** rng.uniform(-4, -2.3), len(wave))
+            spoken.append(features((wave + noise).astype(np.float32)))
             labels.append(label)
     return SpeakerSpeech(features=spoken, speakers=np.array(labels))
 
@@ -173,22 +172,8 @@ def write_directory(model: nn.Module, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     config = {"model": "CAMPPlus", "model_conf": NANO_CAMPPLUS}
     (directory / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    configuration = {
-        "framework": "pytorch",
-        "task": "speaker-verification",
-        "model": {"type": "funasr"},
-        "file_path_metas": {"init_param": WEIGHTS, "config": "config.yaml"},
-    }
-    (directory / "configuration.json").write_text(
-        json.dumps(configuration, indent=2) + "\n"
-    )
-    state = {
-        name: value.half() if value.is_floating_point() else value
-        for name, value in model.state_dict().items()
-    }
-    partial = directory / f"{WEIGHTS}.partial"
-    torch.save(state, partial)
-    partial.replace(directory / WEIGHTS)
+    write_configuration(directory, "speaker-verification", {"init_param": WEIGHTS})
+    save_half(model, directory / WEIGHTS)
 
 
 def train_campplus(recipe: CampPlusRecipe, work: Path, out: Path) -> dict[str, float]:
@@ -198,24 +183,13 @@ def train_campplus(recipe: CampPlusRecipe, work: Path, out: Path) -> dict[str, f
     """
     speakers = draw_speakers(recipe.seed, recipe.speakers)
     trainer = SpeakerTrainer(recipe, speak(speakers, recipe.utterances, recipe.seed))
-    work.mkdir(parents=True, exist_ok=True)
     progress = Progress(work / "campplus.pt")
     progress.resume(trainer)
-    means: dict[str, float] = {}
-    bar = tqdm(
-        total=recipe.steps, initial=trainer.index, desc="campplus", mininterval=5
-    )
-    while trainer.index < recipe.steps:
-        for name, value in trainer.step().items():
-            means[name] = 0.98 * means.get(name, value) + 0.02 * value
-        bar.update()
-        bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()})
-        if trainer.index % 250 == 0:
-            progress.save(trainer)
-    progress.save(trainer)
+    for _ in progress.steps(trainer, recipe.steps):
+        progress.note(trainer.step())
     write_directory(trainer.model, out)
-    figures = means | {"minutes": progress.minutes, "steps": float(recipe.steps)}
-    return figures | told_apart(load_campplus(out), recipe.seed)
+    ran = {"minutes": progress.minutes, "steps": float(recipe.steps)}
+    return progress.means | ran | told_apart(load_campplus(out), recipe.seed)
 
 
 def told_apart(encoder: CampPlus, seed: int, utterances: int = 8) -> dict[str, float]:

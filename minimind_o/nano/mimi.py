@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from moshi.models import loaders
 from moshi.models.compression import MimiModel
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from minimind_o.frozen.mimi import NANO_MIMI, save_mimi
 from minimind_o.nano.codec_losses import Discriminator, LogMel
@@ -235,27 +234,9 @@ def train_mimi(recipe: MimiRecipe, work: Path, out: Path) -> dict[str, float]:
     Returns the figures of the card.
     """
     trainer = CodecTrainer(recipe, build_pool(recipe.seed, recipe.hours))
-    work.mkdir(parents=True, exist_ok=True)
     progress = Progress(work / "mimi.pt")
     progress.resume(trainer)
-    means: dict[str, float] = {}
-    bar = tqdm(total=recipe.steps, initial=trainer.index, desc="mimi", mininterval=5)
-    with (work / "mimi.jsonl").open("a") as log:
-        while trainer.index < recipe.steps:
-            for name, value in trainer.step().items():
-                means[name] = 0.98 * means.get(name, value) + 0.02 * value
-            bar.update()
-            if trainer.index % 50 == 0:
-                row = {"step": trainer.index, "minutes": round(progress.minutes, 2)}
-                log.write(
-                    json.dumps(row | {k: round(v, 4) for k, v in means.items()}) + "\n"
-                )
-                log.flush()
-                bar.set_postfix(
-                    mel=f"{means['mel']:.3f}", phoneme=f"{means['phoneme']:.3f}"
-                )
-            if trainer.index % 400 == 0:
-                progress.save(trainer)
-    progress.save(trainer)
+    for _ in progress.steps(trainer, recipe.steps, save_every=400):
+        progress.note(trainer.step())
     save_mimi(trainer.model.eval(), NANO_MIMI, out)
-    return means | {"minutes": progress.minutes, "steps": recipe.steps}
+    return progress.means | {"minutes": progress.minutes, "steps": recipe.steps}

@@ -31,6 +31,7 @@ from minimind_o.data.world import (
 )
 from minimind_o.evaluation.error_rates import character_errors, word_errors
 from minimind_o.evaluation.normalise import normalise
+from minimind_o.frozen.funasr_directory import save_half
 from minimind_o.frozen.sensevoice import NUM_QUERIES, SenseVoice, load_sensevoice
 from minimind_o.nano.codec_pool import run_codec
 from minimind_o.nano.progress import Progress
@@ -183,8 +184,8 @@ class RecogniserTrainer:
             self.buckets[start : start + 4 * size], size, replace=False
         )
 
-    def step(self) -> float:
-        """One update; the loss."""
+    def step(self) -> dict[str, float]:
+        """One update."""
         progress = self.index / self.recipe.steps
         warm = min(1.0, (self.index + 1) / 150)
         cosine = 0.5 * (1 + math.cos(math.pi * progress))
@@ -206,7 +207,7 @@ class RecogniserTrainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimiser.step()
         self.index += 1
-        return float(loss.detach())
+        return {"loss": float(loss.detach())}
 
     def _phoneme_loss(self, states: Tensor, rows: np.ndarray) -> Tensor:
         labels = nn.utils.rnn.pad_sequence(
@@ -296,33 +297,15 @@ def train_sensevoice(
     voice = _fresh_model(recipe, out, data)
     trainer = RecogniserTrainer(recipe, voice, data)
     progress.resume(trainer)
-    mean, recoded = 0.0, 0
-    bar = tqdm(
-        total=recipe.steps, initial=trainer.index, desc="sensevoice", mininterval=5
-    )
-    while trainer.index < recipe.steps:
+    recoded = 0
+    for _ in progress.steps(trainer, recipe.steps):
         if not recoded and trainer.index >= recipe.recoded_from * recipe.steps:
             progress.save(trainer)
             recoded = round(recipe.recoded_share * recipe.utterances)
             trainer.replace(run_codec(mimi_directory, data.waves[:recoded], "recode"))
-        loss = trainer.step()
-        mean = 0.98 * mean + 0.02 * loss if mean else loss
-        bar.update()
-        if trainer.index % 50 == 0:
-            bar.set_postfix(loss=f"{mean:.3f}")
-        if trainer.index % 250 == 0:
-            progress.save(trainer)
-    progress.save(trainer)
-    state = {
-        k: v.half() if v.is_floating_point() else v
-        for k, v in voice.model.state_dict().items()
-    }
-    torch.save(state, out / "model.pt")
-    return {
-        "loss": mean,
-        "minutes": progress.minutes,
-        "steps": recipe.steps,
-    }
+        progress.note(trainer.step())
+    save_half(voice.model, out / "model.pt")
+    return progress.means | {"minutes": progress.minutes, "steps": recipe.steps}
 
 
 def _fresh_model(recipe: SenseVoiceRecipe, out: Path, data: Utterances) -> SenseVoice:

@@ -1,6 +1,5 @@
 """A SenseVoice directory in funasr's own format, but for the weights."""
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 import yaml
+
+from minimind_o.frozen.funasr_directory import write_configuration
 
 RICH_TOKENS = ("<|en|>", "<|zh|>", "<|Speech|>", "<|NEUTRAL|>", "<|woitn|>")
 
@@ -79,19 +80,10 @@ def write_directory(
     (directory / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     metas = {
         "init_param": "model.pt",
-        "config": "config.yaml",
         "tokenizer_conf": {"bpemodel": "bpe.model"},
         "frontend_conf": {"cmvn_file": "am.mvn"},
     }
-    configuration = {
-        "framework": "pytorch",
-        "task": "auto-speech-recognition",
-        "model": {"type": "funasr"},
-        "file_path_metas": metas,
-    }
-    (directory / "configuration.json").write_text(
-        json.dumps(configuration, indent=2) + "\n"
-    )
+    write_configuration(directory, "auto-speech-recognition", metas)
     write_cmvn(directory / "am.mvn", np.zeros(560), np.ones(560))
 
 

@@ -5,7 +5,6 @@ transformers' own two towers, with the sigmoid loss of Zhai et al. 2023
 of yes or no. Only the vision tower is kept.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm.auto import tqdm
 from transformers import SiglipConfig, SiglipModel, SiglipVisionModel
 
 from minimind_o import tokenizer as tokenizers
@@ -65,8 +63,8 @@ class ContrastiveTrainer:
         )
         self.index = 0
 
-    def step(self) -> float:
-        """One update on a random batch; the loss."""
+    def step(self) -> dict[str, float]:
+        """One update on a random batch."""
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, self.index])
         rows = torch.from_numpy(
@@ -92,7 +90,7 @@ class ContrastiveTrainer:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         self.index += 1
-        return float(loss.detach())
+        return {"loss": float(loss.detach())}
 
     def state(self) -> dict:
         """What `load_state` needs to go on."""
@@ -149,27 +147,13 @@ def train_siglip2(
     tokenizer = tokenizers.load(tokenizer_directory)
     data = draw_captioned(recipe.seed, recipe.pictures, held_out=False)
     trainer = ContrastiveTrainer(recipe, tokenizer, data)
-    work.mkdir(parents=True, exist_ok=True)
     progress = Progress(work / "siglip2.pt")
     progress.resume(trainer)
-    mean = 0.0
-    bar = tqdm(total=recipe.steps, initial=trainer.index, desc="siglip2", mininterval=5)
-    with (work / "siglip2.jsonl").open("a") as log:
-        while trainer.index < recipe.steps:
-            loss = trainer.step()
-            mean = 0.98 * mean + 0.02 * loss if mean else loss
-            bar.update()
-            if trainer.index % 50 == 0:
-                row = {"step": trainer.index, "minutes": round(progress.minutes, 2)}
-                log.write(json.dumps(row | {"loss": round(mean, 4)}) + "\n")
-                log.flush()
-                bar.set_postfix(loss=f"{mean:.3f}")
-            if trainer.index % 500 == 0:
-                progress.save(trainer)
-    progress.save(trainer)
+    for _ in progress.steps(trainer, recipe.steps, save_every=500):
+        progress.note(trainer.step())
     save_siglip2(_vision_tower(trainer.model), out)
-    figures = {"loss": mean, "minutes": progress.minutes, "steps": float(recipe.steps)}
-    return figures | probe(load_siglip2(out), data, recipe.seed)
+    ran = {"minutes": progress.minutes, "steps": float(recipe.steps)}
+    return progress.means | ran | probe(load_siglip2(out), data, recipe.seed)
 
 
 def _vision_tower(model: SiglipModel) -> SiglipVisionModel:

@@ -1,5 +1,6 @@
 """A nano training's checkpoint: it goes on where it stopped, and its minutes add up."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,41 @@ def test_the_minutes_of_earlier_parts_count(tmp_path: Path) -> None:
     progress.save(trainer)
     saved = torch.load(path, weights_only=True)
     assert saved["minutes"] == pytest.approx(40.0, abs=1.0)
+
+
+def test_steps_are_counted_logged_and_saved(tmp_path: Path) -> None:
+    path = tmp_path / "work" / "counter.pt"
+    trainer, progress = Counter(20), Progress(path)
+    saved = []
+    for _ in progress.steps(trainer, 110, save_every=40):
+        trainer.index += 1
+        progress.note({"loss": float(trainer.index)})
+        saved.append(path.is_file())
+    assert trainer.index == 110
+    assert saved.index(True) == 20  # the step after the fortieth
+    assert torch.load(path, weights_only=True)["index"] == 110
+    rows = [json.loads(line) for line in path.with_suffix(".jsonl").open()]
+    assert [row["step"] for row in rows] == [50, 100]
+    assert rows[1]["loss"] > rows[0]["loss"] > 21
+
+
+def test_an_interrupted_loop_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "counter.pt"
+    trainer, progress = Counter(), Progress(path)
+    for _ in progress.steps(trainer, 30, save_every=10):
+        trainer.index += 1
+        if trainer.index == 25:
+            break
+    again, progress = Counter(), Progress(path)
+    progress.resume(again)
+    assert again.index == 20
+    for _ in progress.steps(again, 30):
+        again.index += 1
+    assert again.index == 30
+
+
+def test_a_running_mean_begins_at_the_first_value(tmp_path: Path) -> None:
+    progress = Progress(tmp_path / "counter.pt")
+    progress.note({"loss": 4.0})
+    progress.note({"loss": 5.0, "other": 1.0})
+    assert progress.means == pytest.approx({"loss": 4.02, "other": 1.0})

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from minimind_o.assets import Assets
+from minimind_o.data.facts import plain
 from minimind_o.data.row import RowFormat
 from minimind_o.data.schema import validate
 from minimind_o.data.speech import SEEN_VOICES, VOICES, Utterance, render
@@ -41,6 +42,19 @@ def turns(split: str) -> list[tuple[str, str]]:
     column = pq.read_table(path, columns=["conversations"])["conversations"]
     rows = [json.loads(text) for text in column.to_pylist()]
     return [(row[0]["content"], row[1]["content"]) for row in rows]
+
+
+def read_by_ada(marked: str) -> SpokenDialogue:
+    """A request to read a text aloud, answered by Ada."""
+    dialogue = Dialogue(
+        question=f"Say: {plain(marked)}",
+        answer=plain(marked),
+        marked_answer=marked,
+        language="en",
+        kind="read",
+        family="read",
+    )
+    return SpokenDialogue(dialogue=dialogue, voice="ada")
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -111,17 +125,7 @@ def test_every_frame_names_the_letter_that_it_speaks() -> None:
 
 
 def test_a_forced_pronunciation_is_laid_over_its_word() -> None:
-    item = SpokenDialogue(
-        dialogue=Dialogue(
-            question="Say: we live here",
-            answer="we live here",
-            marked_answer="we live{l'Iv} here",
-            language="en",
-            kind="read",
-            family="read",
-        ),
-        voice="ada",
-    )
+    item = read_by_ada("we live{l'Iv} here")
     utterance, origins = speak(item.dialogue, item.voice)
     alignment = frame_alignment(utterance, origins, item.dialogue.answer, 240)
     spoken = [c for c in alignment if c >= 0]
@@ -131,15 +135,7 @@ def test_a_forced_pronunciation_is_laid_over_its_word() -> None:
 
 
 def test_written_rows_are_valid_and_whole(tmp_path: Path) -> None:
-    dialogue = Dialogue(
-        question="Say: one cat",
-        answer="one cat",
-        marked_answer="one cat",
-        language="en",
-        kind="read",
-        family="read",
-    )
-    item = SpokenDialogue(dialogue=dialogue, voice="ada")
+    item = read_by_ada("one cat")
     coder = AnswerCoder(tmp_path)
     codes = np.arange(8 * 3, dtype=np.int16).reshape(8, 3)
     coder.done["one cat", "ada"] = (codes, [0, 4, -1])
