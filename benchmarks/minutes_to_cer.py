@@ -2,9 +2,9 @@
 
     python benchmarks/minutes_to_cer.py runs/nano/omni [--limit 0.10] [--record]
 
-Evaluates the snapshots `step_N` that a training left in its work folder, in order, on
-the test split's facts, until the consistency CER is at the limit; the minutes come from
-the training's own metrics.
+Evaluates the snapshots `step_N` that the stages of a training left in its work folder,
+in order, on the test split's facts, until the consistency CER is at the limit; the
+minutes come from the stages' own metrics.
 """
 
 import argparse
@@ -29,18 +29,15 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="write figures.json")
     arguments = parser.parse_args()
     assets = Assets.find(arguments.assets)
-    minutes = minutes_of_steps(arguments.work / "metrics.jsonl")
+    snapshots = minutes_of_snapshots(arguments.work)
     command = "python benchmarks/minutes_to_cer.py " + shlex.join(sys.argv[1:])
-    snapshots = sorted(
-        arguments.work.glob("step_*"), key=lambda folder: int(folder.name[5:])
-    )
     reached, note = None, "no snapshot reached the limit"
-    for snapshot in snapshots:
-        step = int(snapshot.name[5:])
+    for snapshot, minutes in snapshots.items():
+        name = f"{snapshot.parent.name}/{snapshot.name}"
         options = ConsistencyRun(
             model=snapshot,
             data=assets.sft_t2a / "test.parquet",
-            out=arguments.work / "evaluated" / snapshot.name,
+            out=arguments.work / "evaluated" / name,
             num=arguments.num,
             kinds=("fact",),
         )
@@ -48,19 +45,27 @@ def main() -> None:
         summary = summarise([item.hearing for item in result.items])
         assert summary is not None
         cer = summary.cer.value
-        print(f"step {step}: {minutes[step]:.1f} minutes, CER {cer:.4f}", flush=True)
+        print(f"{name}: {minutes:.1f} minutes, CER {cer:.4f}", flush=True)
         if cer <= arguments.limit:
-            reached = minutes[step]
-            note = f"step {step}, CER {cer:.4f}; only snapshots were looked at"
+            reached = minutes
+            note = f"{name}, CER {cer:.4f}; only snapshots were looked at"
             break
     if arguments.record:
         figures.record("minutes_to_cer10", reached, command=command, note=note)
 
 
-def minutes_of_steps(metrics: Path) -> dict[int, float]:
-    """Minutes of training at every logged step."""
-    rows = [json.loads(line) for line in metrics.read_text().splitlines()]
-    return {row["step"]: row["minutes"] for row in rows}
+def minutes_of_snapshots(work: Path) -> dict[Path, float]:
+    """Every snapshot of every stage, in order, and the minutes of training until it."""
+    found: dict[Path, float] = {}
+    before = 0.0
+    for metrics in sorted(work.glob("*/metrics.jsonl")):
+        rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+        minutes = {row["step"]: row["minutes"] for row in rows}
+        steps = (int(path.name[5:]) for path in metrics.parent.glob("step_*"))
+        for step in sorted(steps):
+            found[metrics.parent / f"step_{step}"] = before + minutes[step]
+        before += rows[-1]["minutes"]
+    return found
 
 
 if __name__ == "__main__":

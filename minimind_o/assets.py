@@ -29,6 +29,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
         "am.mvn",
         "bpe.model",
     ),
+    "campplus": ("config.yaml", "configuration.json", "model.pt"),
     "voices": (),
     "sft_t2a": ("train.parquet", "validation.parquet", "test.parquet"),
     "llm": ("config.json", "model.safetensors"),
@@ -101,6 +102,11 @@ class Assets:
     def sensevoice(self) -> Path:
         """The speech encoder and, with its CTC head, the transcriber."""
         return self.checked("sensevoice")
+
+    @property
+    def campplus(self) -> Path:
+        """The speaker encoder."""
+        return self.checked("campplus")
 
     @property
     def llm(self) -> Path:

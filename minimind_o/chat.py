@@ -126,6 +126,55 @@ def add_media(content: str, audio_frames: int = 0, image_tokens: int = 0) -> str
     return content
 
 
+def place_media(
+    turns: Sequence[Turn],
+    audio_frames: Sequence[int] = (),
+    image_tokens: Sequence[int] = (),
+) -> list[Turn]:
+    """A conversation with the placeholder runs of its recordings and pictures.
+
+    Recordings belong to the last user turns, one each. A picture belongs to the user
+    turn that has its ``<image>`` mark, and without marks to the last one.
+
+    Args:
+        turns: the conversation.
+        audio_frames: length of each recording's states.
+        image_tokens: length of each picture's states.
+
+    Raises:
+        UserError: more recordings than user turns, or marks for other than the number
+            of pictures.
+    """
+    users = [index for index, turn in enumerate(turns) if turn["role"] == "user"]
+    if len(audio_frames) > len(users):
+        raise UserError(
+            f"The conversation has {len(audio_frames)} recordings and {len(users)} "
+            "user turns; a user turn can hold one recording."
+        )
+    marks = [i for i in users for _ in range(turns[i]["content"].count(IMAGE_MARK))]
+    if marks and len(marks) != len(image_tokens):
+        raise UserError(
+            f"The conversation has {len(marks)} {IMAGE_MARK} marks and "
+            f"{len(image_tokens)} pictures; the two must be equal."
+        )
+    if image_tokens and not users:
+        raise UserError("The conversation has a picture and no user turn to show it.")
+    places = marks or users[-1:] * len(image_tokens)
+    frames = dict(
+        zip(users[len(users) - len(audio_frames) :], audio_frames, strict=True)
+    )
+    images: dict[int, int] = {}
+    for index, count in zip(places, image_tokens, strict=True):
+        images[index] = images.get(index, 0) + count
+    return [
+        {
+            **turn,
+            "content": add_media(turn["content"], frames.get(i, 0), images.get(i, 0)),
+        }
+        for i, turn in enumerate(turns)
+    ]
+
+
 def check_plain_text(text: str, what: str = "The question") -> None:
     """Refuse control tokens in typed text: they would end the turn or fake a medium.
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.utils.data import Sampler
 
+from minimind_o.data.encoders import padded
 from minimind_o.data.examples import NO_TEXT, TrainingExample
 from minimind_o.errors import UserError
 from minimind_o.layout import IGNORE, LayoutSpec
@@ -36,7 +37,9 @@ def collate(spec: LayoutSpec, examples: Sequence[TrainingExample]) -> dict[str, 
         input_ids (B, S, T), text_labels (B, T), audio_labels (B, Q, T), alignment
         (B, T; -1 is none), lengths (B,), assistant_start (B,), all int64, and
         speaker_embedding (B, D) float32 where any example has one (zeros for others,
-        whose inputs hold no speaker code).
+        whose inputs hold no speaker code); where any example has speech or pictures
+        audio_states or image_states (B, L, E) float32, padded, and their lengths
+        audio_lengths or image_lengths (B,).
     """
     lengths = np.array([len(example.text_labels) for example in examples])
     size, width = len(examples), int(padded_length(lengths.max()))
@@ -63,6 +66,10 @@ def collate(spec: LayoutSpec, examples: Sequence[TrainingExample]) -> dict[str, 
     if known is not None:
         rows = [np.zeros_like(known) if s is None else s for s in speakers]
         batch["speaker_embedding"] = torch.from_numpy(np.stack(rows))
+    for medium in ("audio", "image"):
+        states = padded([getattr(e, f"{medium}_states") for e in examples])
+        if states is not None:
+            batch[f"{medium}_states"], batch[f"{medium}_lengths"] = states
     return batch
 
 

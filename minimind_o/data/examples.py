@@ -9,8 +9,9 @@ Shape legend: S stream, Q codebook, F frame, T position (inputs).
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from minimind_o.chat import place_media
+from minimind_o.data.encoders import MediaEncoders, States
 from minimind_o.data.row import Row, RowFormat
 from minimind_o.data.schema import BadRowPolicy, BadRows, read_rows
 from minimind_o.errors import UserError
@@ -27,6 +30,7 @@ from minimind_o.tokenizer import EncodedConversation, Tokenizer
 
 logger = logging.getLogger(__name__)
 
+ROWS_ENCODED_TOGETHER = 64
 NO_TEXT = -1
 """Alignment where no text position is being spoken."""
 
@@ -69,6 +73,10 @@ class TrainingExample:
     -1. Only positions that attention can reach (at or before this one) are named."""
     assistant_start: int
     speaker_embedding: NDArray[np.float32] | None
+    audio_states: States | None = None
+    """(L, E) of the row's recordings, one after the other."""
+    image_states: States | None = None
+    """(L, E) of the row's pictures, one after the other."""
 
 
 class ExampleDataset(Dataset[TrainingExample]):
@@ -82,6 +90,8 @@ class ExampleDataset(Dataset[TrainingExample]):
         bad_rows: "fatal" raises at the first bad row; "skip" logs each by file and row
             and lists them in `bad_rows.messages`.
         speaker_embedding_size: length of the rows' speaker vectors.
+        encoders: for rows with speech or pictures; their states are kept, so that
+            every recording and picture is encoded once, not once an epoch.
 
     Raises:
         UserError: for a bad file, a bad row, or files without one good row.
@@ -96,6 +106,7 @@ class ExampleDataset(Dataset[TrainingExample]):
         *,
         bad_rows: BadRowPolicy = "fatal",
         speaker_embedding_size: int = 192,
+        encoders: MediaEncoders | None = None,
     ) -> None:
         self.spec = spec
         self.options = options or ExampleOptions()
@@ -108,9 +119,12 @@ class ExampleDataset(Dataset[TrainingExample]):
         )
         builder = _TableBuilder(self.options.max_length, spec.num_codebooks)
         for path in paths:
-            for row in read_rows(path, row_format, self.bad_rows):
+            rows = read_rows(path, row_format, self.bad_rows, check_audio=False)
+            for row, media in _with_media(rows, encoders, self.bad_rows):
                 try:
-                    builder.add(row, tokenizer, self.options.remove_empty_thought)
+                    builder.add(
+                        row, media, tokenizer, self.options.remove_empty_thought
+                    )
                 except UserError as error:
                     self.bad_rows.report(UserError(f"{row.location}: {error}"))
         names = ", ".join(map(str, paths))
@@ -182,6 +196,8 @@ class ExampleDataset(Dataset[TrainingExample]):
             alignment=alignment,
             assistant_start=example.assistant_start,
             speaker_embedding=speaker,
+            audio_states=table.media[index].speech,
+            image_states=table.media[index].pictures,
         )
 
 
@@ -239,6 +255,70 @@ class _Table:
     starts: NDArray[np.int32]
     label_starts: NDArray[np.int32]
     speakers: list[NDArray[np.float32] | None]
+    media: list[_Media]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Media:
+    """The encoded media of a row: all states in order, and the length of each."""
+
+    speech: States | None = None
+    speech_lengths: tuple[int, ...] = ()
+    pictures: States | None = None
+    picture_lengths: tuple[int, ...] = ()
+
+
+NO_MEDIA = _Media()
+
+
+def _with_media(
+    rows: Iterable[Row], encoders: MediaEncoders | None, bad_rows: BadRows
+) -> Iterator[tuple[Row, _Media]]:
+    """Rows and their media, encoded many at a time; what cannot be is reported."""
+    rows = iter(rows)
+    while chunk := list(itertools.islice(rows, ROWS_ENCODED_TOGETHER)):
+        try:
+            together = _encode(chunk, encoders)
+        except UserError:
+            together = None  # some row of them: which one?
+        if together is not None:
+            yield from zip(chunk, together, strict=True)
+            continue
+        for row in chunk:
+            try:
+                (media,) = _encode([row], encoders)
+            except UserError as error:
+                bad_rows.report(UserError(f"{row.location}: {error}"))
+            else:
+                yield row, media
+
+
+def _encode(rows: Sequence[Row], encoders: MediaEncoders | None) -> list[_Media]:
+    """All recordings together, all pictures together."""
+    recordings = [blob for row in rows for blob in row.question_audios]
+    pictures = [blob for row in rows for blob in row.images]
+    if not recordings and not pictures:
+        return [NO_MEDIA] * len(rows)
+    if encoders is None:
+        raise UserError(
+            "the row has speech or image input, and no encoders were given: "
+            "question_audios and image_bytes must be empty."
+        )
+    speech = iter(encoders.speech(recordings) if recordings else ())
+    seen = iter(encoders.pictures(pictures) if pictures else ())
+    media = []
+    for row in rows:
+        heard = list(itertools.islice(speech, len(row.question_audios)))
+        shown = list(itertools.islice(seen, len(row.images)))
+        media.append(
+            _Media(
+                speech=np.concatenate(heard) if heard else None,
+                speech_lengths=tuple(map(len, heard)),
+                pictures=np.concatenate(shown) if shown else None,
+                picture_lengths=tuple(map(len, shown)),
+            )
+        )
+    return media
 
 
 class _TableBuilder:
@@ -251,16 +331,19 @@ class _TableBuilder:
         self._alignment: list[NDArray[Any]] = []
         self._speakers: list[NDArray[np.float32] | None] = []
         self._label_starts: list[int] = []
+        self._media: list[_Media] = []
         self.starts: list[int] = []
 
-    def add(self, row: Row, tokenizer: Tokenizer, remove_empty_thought: bool) -> None:
-        if row.question_audios or row.images:
-            raise UserError(
-                "the row has speech or image input; these examples are text to speech, "
-                "so question_audios and image_bytes must be empty."
-            )
+    def add(
+        self,
+        row: Row,
+        media: _Media,
+        tokenizer: Tokenizer,
+        remove_empty_thought: bool,
+    ) -> None:
         text = tokenizer.encode_conversation(
-            row.turns, remove_empty_thought=remove_empty_thought
+            place_media(row.turns, media.speech_lengths, media.picture_lengths),
+            remove_empty_thought=remove_empty_thought,
         )
         if text.assistant_start >= self._max_length:
             raise UserError(
@@ -272,6 +355,7 @@ class _TableBuilder:
         self._references.append(_frames_first(row.reference_codes, self._num_codebooks))
         self._alignment.append(_spoken_positions(row, text))
         self._speakers.append(row.speaker_embedding)
+        self._media.append(media)
         self._label_starts.append(text.label_start)
         self.starts.append(text.assistant_start)
 
@@ -284,6 +368,7 @@ class _TableBuilder:
             np.array(self.starts, dtype=np.int32),
             np.array(self._label_starts, dtype=np.int32),
             self._speakers,
+            self._media,
         )
 
 

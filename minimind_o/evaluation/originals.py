@@ -19,7 +19,8 @@ from minimind_o.data.speech import SEEN_VOICES, VOICES, render
 from minimind_o.evaluation.cases import Case, KnownVoice
 from minimind_o.evaluation.transcribe import Wave
 from minimind_o.frozen.mimi import Mimi
-from minimind_o.nano.t2a import LANGUAGE, reference_codes
+from minimind_o.nano.answers import LANGUAGE
+from minimind_o.nano.voice_prompts import reference_codes, reference_waves
 
 _NUM_TEXTS = 3000
 """Held-out read-aloud texts to look through; more than a test split holds."""
@@ -33,7 +34,9 @@ def original_waves(cases: Sequence[Case]) -> list[Wave | None]:
 def reference_voices(mimi: Mimi) -> list[KnownVoice]:
     """The voice prompts that nano rows draw from, several for each seen voice."""
     return [
-        (name, codes) for name in SEEN_VOICES for codes in reference_codes(mimi, name)
+        (name, reference_codes(mimi, wave))
+        for name in SEEN_VOICES
+        for wave in reference_waves(VOICES[name])
     ]
 
 

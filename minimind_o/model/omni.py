@@ -76,6 +76,7 @@ class OmniModel(nn.Module):
         audio_states: Tensor | None = None,
         audio_lengths: Tensor | None = None,
         image_states: Tensor | None = None,
+        image_lengths: Tensor | None = None,
         speaker_embedding: Tensor | None = None,
         text_labels: Tensor | None = None,
         audio_labels: Tensor | None = None,
@@ -89,8 +90,8 @@ class OmniModel(nn.Module):
             audio_states: (B, L, E) states of the speech encoder.
             audio_lengths: (B,) how many of the L are real; None: all, in every row
                 that has placeholders.
-            image_states: (B, L, E) states of the vision encoder; a row without
-                placeholders ignores them.
+            image_states: (B, L, E) states of the vision encoder.
+            image_lengths: likewise.
             speaker_embedding: (B, 192), put where the streams hold the speaker code.
             text_labels: (B, T), -100 where there is none; the label at p is the input
                 at p + 1.
@@ -104,7 +105,11 @@ class OmniModel(nn.Module):
         """
         self._check_length(input_ids_BST.shape[-1])
         embedded_BTD = self._embed_text(
-            input_ids_BST[:, -1], audio_states, audio_lengths, image_states
+            input_ids_BST[:, -1],
+            audio_states,
+            audio_lengths,
+            image_states,
+            image_lengths,
         )
         bridge_BTD, states_BTD = self.thinker(
             embedded_BTD,
@@ -175,6 +180,7 @@ class OmniModel(nn.Module):
         audio_states: Tensor | None = None,
         audio_lengths: Tensor | None = None,
         image_states: Tensor | None = None,
+        image_lengths: Tensor | None = None,
         speaker_embedding: Tensor | None = None,
         with_text: bool = True,
     ) -> tuple[Tensor | None, Tensor]:
@@ -187,7 +193,11 @@ class OmniModel(nn.Module):
             UserError: as `forward`, or the cache is full.
         """
         embedded_BTD = self._embed_text(
-            input_ids_BST[:, -1], audio_states, audio_lengths, image_states
+            input_ids_BST[:, -1],
+            audio_states,
+            audio_lengths,
+            image_states,
+            image_lengths,
         )
         bridge_BTD, states_BTD = self.thinker(
             embedded_BTD, cache.thinker, None if with_text else 0
@@ -295,30 +305,26 @@ class OmniModel(nn.Module):
         audio_states: Tensor | None,
         audio_lengths: Tensor | None,
         image_states: Tensor | None,
+        image_lengths: Tensor | None,
     ) -> Tensor:
         x_BTD = self.thinker.embed_tokens(text_BT)
-        if audio_states is not None:
-            is_audio = text_BT == self.config.audio_token_id
-            if audio_lengths is None:
-                audio_lengths = is_audio.any(dim=1) * audio_states.shape[1]
-            x_BTD = scatter_states(
-                x_BTD,
-                is_audio,
-                audio_states,
-                audio_lengths,
-                self.audio_projector,
-                "speech",
-            )
-        if image_states is not None:
-            is_image = text_BT == self.config.image_token_id
-            x_BTD = scatter_states(
-                x_BTD,
-                is_image,
-                image_states,
-                is_image.any(dim=1) * image_states.shape[1],
-                self.image_projector,
-                "image",
-            )
+        for kind, token, states, lengths, projector in (
+            ("speech", self.config.audio_token_id, audio_states, audio_lengths,
+             self.audio_projector),
+            ("image", self.config.image_token_id, image_states, image_lengths,
+             self.image_projector),
+        ):  # fmt: skip
+            if states is not None:
+                is_placeholder = text_BT == token
+                if lengths is None:
+                    lengths = is_placeholder.any(dim=1) * states.shape[1]
+                x_BTD = scatter_states(
+                    x_BTD, is_placeholder, states, lengths, projector, kind
+                )
+            elif self.training and projector.input_proj.weight.requires_grad:
+                # Nothing to project: a zero that gives the projector its gradient,
+                # which data-parallel training waits for.
+                x_BTD = x_BTD + projector.of_nothing()
         return x_BTD
 
     def _num_text_positions(

@@ -23,6 +23,11 @@ class Projector(nn.Module):
         """Project (..., E) to (..., D)."""
         return self.output_proj(F.gelu(self.input_proj(self.norm(states))))
 
+    def of_nothing(self) -> Tensor:
+        """A zero that hangs on every parameter."""
+        width = self.input_proj.in_features
+        return self(self.input_proj.weight.new_zeros(0, width)).sum()
+
 
 def scatter_states(
     x_BTD: Tensor,

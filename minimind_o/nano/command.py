@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -14,10 +15,14 @@ from minimind_o.assets import FILES, NANO_ROOT, Assets
 from minimind_o.nano.card import write_card
 
 Metrics = dict[str, Any]
+# Set by torchrun, which may start several processes for one training.
+IS_MAIN = os.environ.get("RANK", "0") == "0"
+NUM_PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
 TITLES = {
     "tokenizer": "Byte-pair tokenizer of the nano world",
     "mimi": "Nano Mimi, the speech codec",
     "sensevoice": "Nano SenseVoice, speech encoder and transcriber",
+    "campplus": "Nano CAM++, the speaker encoder",
     "voices": "Voice prompts of the twelve voices",
     "sft_t2a": "Questions and spoken answers",
     "llm": "Nano MiniMind, the language model",
@@ -60,7 +65,8 @@ def main(argv: Sequence[str]) -> None:
         run = NanoRun(assets=Assets(arguments.assets), work=work, seed=arguments.seed)
         print(f"{name}: {TITLES[name]}")
         make(name, run)
-        done.touch()
+        if IS_MAIN:
+            done.touch()
 
 
 def make(name: str, run: NanoRun) -> Metrics:
@@ -69,10 +75,14 @@ def make(name: str, run: NanoRun) -> Metrics:
     started = time.monotonic()
     metrics = MAKERS[name](run)
     minutes = metrics.pop("minutes", (time.monotonic() - started) / 60)
+    if not IS_MAIN:
+        return metrics
+    launcher = f"torchrun --nproc_per_node {NUM_PROCESSES} -m minimind_o"
     write_card(
         run.assets.checked(name),
         title=TITLES[name],
-        command=f"minimind-o nano {name} --seed {run.seed}",
+        command=f"{launcher if NUM_PROCESSES > 1 else 'minimind-o'} nano {name} "
+        f"--seed {run.seed}",
         seed=run.seed,
         minutes=minutes,
         metrics=metrics,
@@ -129,23 +139,37 @@ def _sensevoice(run: NanoRun) -> Metrics:
     return dict(trained) | transcriber_errors(out, mimi)
 
 
+def _campplus(run: NanoRun) -> Metrics:
+    from minimind_o.nano.campplus import CampPlusRecipe, train_campplus
+
+    recipe = CampPlusRecipe(seed=run.seed)
+    return dict(train_campplus(recipe, run.work, run.out("campplus")))
+
+
 def _voices(run: NanoRun) -> Metrics:
     from minimind_o.data.speech import VOICES
+    from minimind_o.frozen.campplus import load_campplus
     from minimind_o.frozen.mimi import load_mimi
     from minimind_o.generation.voices import Voice, save_voice
-    from minimind_o.nano.t2a import reference_codes
+    from minimind_o.nano.voice_prompts import voice_prompts
 
-    mimi = load_mimi(run.assets.mimi)
-    for name in VOICES:
-        codes_QT = reference_codes(mimi, name)[0].astype("int64")
-        save_voice(run.out("voices"), Voice(name=name, codes_QT=codes_QT))
-    return {"voices": len(VOICES), "frames": codes_QT.shape[1]}
+    mimi, campplus = load_mimi(run.assets.mimi), load_campplus(run.assets.campplus)
+    for name, voice in VOICES.items():
+        prompt = voice_prompts(mimi, campplus, voice)[0]
+        saved = Voice(
+            name=name,
+            codes_QT=prompt.codes.astype("int64"),
+            speaker_embedding_S=prompt.speaker,
+        )
+        save_voice(run.out("voices"), saved)
+    return {"voices": len(VOICES), "frames": saved.codes_QT.shape[1]}
 
 
 def _sft_t2a(run: NanoRun) -> Metrics:
     from minimind_o.nano.t2a import build_t2a
 
-    return dict(build_t2a(run.assets.mimi, run.out("sft_t2a"), seed=run.seed))
+    mimi, campplus, out = run.assets.mimi, run.assets.campplus, run.out("sft_t2a")
+    return dict(build_t2a(mimi, campplus, run.work, out, seed=run.seed))
 
 
 def _llm(run: NanoRun) -> Metrics:
@@ -160,10 +184,10 @@ def _llm(run: NanoRun) -> Metrics:
 def _omni(run: NanoRun) -> Metrics:
     from dataclasses import replace
 
-    from minimind_o.nano.omni import OMNI_RECIPE, train_omni
+    from minimind_o.nano.omni import STAGES, train_omni
 
     figures = train_omni(
-        replace(OMNI_RECIPE, seed=run.seed),
+        [replace(stage, seed=run.seed) for stage in STAGES],
         tokenizer=run.assets.tokenizer,
         llm=run.assets.llm,
         sft_t2a=run.assets.sft_t2a,
@@ -177,6 +201,7 @@ MAKERS: dict[str, Callable[[NanoRun], Metrics]] = {
     "tokenizer": _tokenizer,
     "mimi": _mimi,
     "sensevoice": _sensevoice,
+    "campplus": _campplus,
     "voices": _voices,
     "sft_t2a": _sft_t2a,
     "llm": _llm,

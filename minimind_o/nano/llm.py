@@ -46,6 +46,13 @@ def nano_config(vocab_size: int) -> OmniConfig:
     )
 
 
+def is_long(dialogue: Dialogue) -> bool:
+    """Whether the answer has more than 12 words (in Mandarin, two signs make one)."""
+    answer = dialogue.answer
+    words = len(answer.split()) if answer.isascii() else len(answer) / 2
+    return words > 12
+
+
 class WorldText:
     """Dialogues drawn without end: facts by family, and read-aloud requests."""
 
@@ -61,13 +68,30 @@ class WorldText:
                 self.families.setdefault((language, dialogue.family), []).append(
                     dialogue
                 )
+        self.long_answers = {
+            language: [
+                dialogue
+                for (lang, _), pool in self.families.items()
+                for dialogue in pool
+                if lang == language and is_long(dialogue)
+            ]
+            for language in ("en", "zh")
+        }
 
-    def draw(self, read_share: float = READ_SHARE) -> Dialogue:
-        """One dialogue: a quarter Mandarin; of the facts, 40 % arithmetic."""
+    def draw(self, read_share: float = READ_SHARE, long_share: float = 0.0) -> Dialogue:
+        """One dialogue: a quarter Mandarin; of the facts, 40 % arithmetic.
+
+        `long_share`: of all dialogues, those drawn from the facts with long answers
+        alone.
+        """
         rng = self.rng
         language: Language = "zh" if rng.random() < MANDARIN_SHARE else "en"
-        if rng.random() < read_share:
+        kind = rng.random()
+        if kind < read_share:
             return next(self.streams[language])
+        if kind < read_share + long_share:
+            pool = self.long_answers[language]
+            return pool[rng.integers(len(pool))]
         family = "arithmetic"
         if rng.random() > ARITHMETIC_SHARE:
             others = [
@@ -180,6 +204,6 @@ LLM_RECIPE = TrainingRecipe(
     stage="llm",
     num_steps=2000,
     learning_rate=2e-3,
-    thinker_only=True,
+    learning=("thinker",),
     validate_every=250,
 )

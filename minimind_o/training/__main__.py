@@ -14,7 +14,7 @@ from pathlib import Path
 from minimind_o.assets import NANO_ROOT
 from minimind_o.errors import UserError
 from minimind_o.training.processes import Processes, start_processes
-from minimind_o.training.recipe import PRECISIONS, TrainingRecipe
+from minimind_o.training.recipe import OPTIMISERS, PRECISIONS, TrainingRecipe
 from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
 
 
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         value = getattr(defaults, field.name)
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             option = "--" + field.name.replace("_", "-")
-            choices = PRECISIONS if field.name == "precision" else None
+            choices = {"precision": PRECISIONS, "optimiser": OPTIMISERS}.get(field.name)
             parser.add_argument(
                 option, type=type(value), default=value, choices=choices
             )

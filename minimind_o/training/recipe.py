@@ -6,6 +6,9 @@ from minimind_o.errors import UserError
 from minimind_o.training.guidance import GuidedHead
 
 PRECISIONS = ("auto", "bf16", "fp32")
+OPTIMISERS = ("adamw", "muon")
+PARTS = ("thinker", "talker", "audio_projector", "image_projector")
+"""The parts of an `OmniModel`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +22,9 @@ class TrainingRecipe:
         linearly over the last `guidance_fade` of the run.
     guided_heads: the heads of the Talker that are guided, and to what.
     thinker_rate: the Thinker's learning rate as a share of the rest's.
-    thinker_only: train the language model alone.
+    learning: the parts of the model that learn; the others stay as they are, and what
+        only they would need is not computed.
+    optimiser: `adamw`, or `muon` for the matrices of the blocks and AdamW for the rest.
     """
 
     stage: str
@@ -35,11 +40,22 @@ class TrainingRecipe:
     guidance_weight: float = 0.0
     guidance_fade: float = 0.0
     guided_heads: tuple[GuidedHead, ...] = (GuidedHead(layer=1), GuidedHead(layer=2))
-    thinker_only: bool = False
+    learning: tuple[str, ...] = ("thinker", "talker")
+    optimiser: str = "adamw"
     precision: str = "auto"
     validate_every: int = 250
     save_every: int = 250
     log_every: int = 25
+
+    @property
+    def runs_talker(self) -> bool:
+        """Whether there is an audio loss."""
+        return "talker" in self.learning
+
+    @property
+    def has_text_loss(self) -> bool:
+        """Whether a part learns that the text hangs on."""
+        return self.learning != ("talker",)
 
     @property
     def guided_layers(self) -> dict[int, tuple[GuidedHead, ...]]:
@@ -60,8 +76,16 @@ class TrainingRecipe:
             raise UserError(
                 f"learning_rate is {self.learning_rate}; it must be above 0."
             )
-        if self.precision not in PRECISIONS:
-            raise UserError(
-                f"precision is {self.precision!r}; it must be one of "
-                f"{', '.join(PRECISIONS)}."
-            )
+        if not self.learning:
+            raise UserError("learning is empty; name at least one part of the model.")
+        for part in self.learning:
+            if part not in PARTS:
+                raise UserError(
+                    f"learning names {part!r}; the parts are {', '.join(PARTS)}."
+                )
+        for name, known in (("precision", PRECISIONS), ("optimiser", OPTIMISERS)):
+            if getattr(self, name) not in known:
+                raise UserError(
+                    f"{name} is {getattr(self, name)!r}; it must be one of "
+                    f"{', '.join(known)}."
+                )

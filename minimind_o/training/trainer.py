@@ -22,7 +22,7 @@ from minimind_o.training.checkpoint import load_checkpoint, save_checkpoint
 from minimind_o.training.guidance import alignment_accuracy, guidance_sums
 from minimind_o.training.optimiser import (
     build_optimiser,
-    freeze_unreachable,
+    freeze_others,
     learning_rate_at,
     set_learning_rate,
 )
@@ -30,6 +30,14 @@ from minimind_o.training.processes import Processes, autocast, on_termination
 from minimind_o.training.recipe import TrainingRecipe
 
 Batch = dict[str, Tensor]
+MEDIA = (
+    "audio_states",
+    "audio_lengths",
+    "image_states",
+    "image_lengths",
+    "speaker_embedding",
+)
+"""What a batch has only where a row of it has."""
 
 
 class Batches(Protocol):
@@ -51,43 +59,40 @@ class Trainer:
     ) -> None:
         self.recipe, self.work, self.processes = recipe, work, processes
         self.model = model.to(processes.device)
-        freeze_unreachable(self.model, recipe.thinker_only)
+        freeze_others(self.model, recipe.learning)
         self.wrapped: nn.Module = self.model
         if processes.world_size > 1:
             self.wrapped = DistributedDataParallel(self.model, broadcast_buffers=False)
-        self.optimiser = build_optimiser(
-            self.model,
-            recipe.learning_rate,
-            recipe.weight_decay,
-            recipe.thinker_rate,
-        )
+        self.optimiser = build_optimiser(self.model, recipe)
         self.step_index, self.minutes = 0, 0.0
         self._stop = False
         self._resume()
 
     # Loss
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss to differentiate and its parts, by name, of one batch."""
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], OmniOutput]:
+        """The loss to differentiate, its parts by name, and the model's output."""
         recipe = self.recipe
         weight = self._guidance_weight()
         with autocast(self.processes.device, recipe.precision):
             output: OmniOutput = self.wrapped(
                 batch["input_ids"],
-                speaker_embedding=batch.get("speaker_embedding"),
-                text_labels=batch["text_labels"],
-                audio_labels=None if recipe.thinker_only else batch["audio_labels"],
+                **{name: batch.get(name) for name in MEDIA},
+                text_labels=batch["text_labels"] if recipe.has_text_loss else None,
+                audio_labels=batch["audio_labels"] if recipe.runs_talker else None,
                 capture_attention=tuple(recipe.guided_layers) if weight > 0 else None,
-                thinker_only=recipe.thinker_only,
+                thinker_only=not recipe.runs_talker,
             )
         losses = self._global_means(output)
-        total = recipe.text_weight * losses["text_loss"] + losses["balance_loss"]
-        if not recipe.thinker_only:
+        total = losses["balance_loss"]
+        if recipe.has_text_loss:
+            total = total + recipe.text_weight * losses["text_loss"]
+        if recipe.runs_talker:
             total = total + losses.pop("weighted_audio_loss")
         if weight > 0:
             losses["guidance_loss"] = self._guidance_mean(output, batch["alignment"])
             total = total + weight * losses["guidance_loss"]
-        return total, losses
+        return total, losses, output
 
     def _global_means(self, output: OmniOutput) -> dict[str, Tensor]:
         """Sums of this process over counts of all, times their number.
@@ -95,10 +100,10 @@ class Trainer:
         The gradients, which DDP averages, are then those of the global mean.
         """
         world = self.processes.world_size
-        assert output.text_loss_sum is not None
-        assert output.text_count is not None
-        count = self.processes.sum(output.text_count.detach().clone().float())
-        losses = {"text_loss": output.text_loss_sum * world / count.clamp(min=1)}
+        losses: dict[str, Tensor] = {}
+        if output.text_loss_sum is not None and output.text_count is not None:
+            count = self.processes.sum(output.text_count.detach().clone().float())
+            losses["text_loss"] = output.text_loss_sum * world / count.clamp(min=1)
         if output.audio_loss_sum is not None and output.audio_count is not None:
             counts = self.processes.sum(output.audio_count.detach().clone().float())
             per_codebook = output.audio_loss_sum * world / counts.clamp(min=1)
@@ -124,7 +129,7 @@ class Trainer:
 
     def _guidance_weight(self) -> float:
         recipe = self.recipe
-        if recipe.guidance_weight == 0 or recipe.thinker_only:
+        if recipe.guidance_weight == 0 or not recipe.runs_talker:
             return 0.0
         left = 1 - self.step_index / recipe.num_steps
         fade = (
@@ -141,7 +146,7 @@ class Trainer:
             self.step_index, recipe.num_steps, recipe.learning_rate, recipe.warmup_steps
         )
         set_learning_rate(self.optimiser, rate)
-        total, losses = self.forward(batch)
+        total, losses, _ = self.forward(batch)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
@@ -157,11 +162,10 @@ class Trainer:
         sums: dict[str, float] = {}
         for batch in batches:
             batch = _to(batch, self.processes.device)
-            _, losses = self.forward(batch)
+            _, losses, output = self.forward(batch)
             values = {name: float(value) for name, value in losses.items()}
             if self._guidance_weight() > 0:
                 layer = max(self.recipe.guided_layers)
-                output = self.model(batch["input_ids"], capture_attention=(layer,))
                 values["alignment"] = alignment_accuracy(
                     output.talker_attention[layer], batch["alignment"]
                 )

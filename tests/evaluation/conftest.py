@@ -12,10 +12,12 @@ import torch
 from minimind_o import tokenizer
 from minimind_o.assets import Assets
 from minimind_o.data.schema import SCHEMA
+from minimind_o.data.speech import VOICES
 from minimind_o.data.world import Dialogue, fact_dialogues, held_out_texts
 from minimind_o.frozen.mimi import Mimi, save_mimi
 from minimind_o.generation.voices import Voice, save_voice
-from minimind_o.nano.t2a import reference_codes, speak
+from minimind_o.nano.answers import speak
+from minimind_o.nano.voice_prompts import reference_codes, reference_waves
 from tests.frozen.tiny import small_mimi
 from tests.model.tiny import tiny_model
 
@@ -53,7 +55,8 @@ def assets(
                 weight *= 4
     model.save(root / "omni")
     save_mimi(mimi.model, mimi.config, root / "mimi", torch.float32)
-    reference = reference_codes(mimi, VOICE)[0].astype(np.int64)
+    wave = reference_waves(VOICES[VOICE])[0]
+    reference = reference_codes(mimi, wave).astype(np.int64)
     save_voice(root / "voices", Voice(name=VOICE, codes_QT=reference))
     write_rows(root / "sft_t2a" / "test.parquet", mimi, dialogues, reference)
     for split in ("train", "validation"):

@@ -15,16 +15,16 @@ from minimind_o.data.schema import validate
 from minimind_o.data.speech import SEEN_VOICES, VOICES, Utterance, render
 from minimind_o.data.world import Dialogue
 from minimind_o.frozen.mimi import Mimi, load_mimi
+from minimind_o.nano.alignment import frame_alignment
+from minimind_o.nano.answers import TAIL_VOICES, AnswerCoder, SpokenDialogue, speak
 from minimind_o.nano.codec_pool import run_codec
-from minimind_o.nano.t2a import (
-    AnswerCoder,
-    SpokenDialogue,
-    draw_held_out,
-    draw_training,
-    frame_alignment,
+from minimind_o.nano.llm import is_long
+from minimind_o.nano.rows import DialogueRow, write_rows
+from minimind_o.nano.t2a import draw_held_out, draw_training
+from minimind_o.nano.voice_prompts import (
+    VoicePrompt,
     reference_codes,
-    speak,
-    write_rows,
+    reference_waves,
 )
 
 NANO_FORMAT = RowFormat(num_codes=512)
@@ -84,18 +84,27 @@ def test_held_out_facts_come_from_every_family() -> None:
     assert items == draw_held_out("test", 80, 40)
 
 
-def test_training_is_drawn_in_the_seen_voices_only() -> None:
-    items = draw_training(3, 200, 0.6)
-    assert {item.voice for item in items} == set(SEEN_VOICES)
+def test_training_is_drawn_in_seen_voices_and_a_tail_of_random_ones() -> None:
+    items = draw_training(3, 1000)
+    voices = [item.voice for item in items]
+    assert set(voices) <= {*SEEN_VOICES, *TAIL_VOICES}
+    assert 150 < sum(voice in TAIL_VOICES for voice in voices) < 250
+    assert len(set(voices)) >= 60
     reading = sum(item.dialogue.kind == "read" for item in items)
-    assert 90 < reading < 150
+    assert 450 < reading < 650
+    long = sum(
+        item.dialogue.kind == "fact" and is_long(item.dialogue) for item in items
+    )
+    assert long > 40
 
 
 def test_voice_prompts_are_two_seconds_of_different_recordings(mimi: Mimi) -> None:
-    prompts = reference_codes(mimi, "ada")
+    def codes(voice: str) -> list[np.ndarray]:
+        return [reference_codes(mimi, wave) for wave in reference_waves(VOICES[voice])]
+
+    prompts, others = codes("ada"), codes("ben")
     assert {prompt.shape for prompt in prompts} == {(8, 25)}
     assert len({prompt.tobytes() for prompt in prompts}) == len(prompts) == 4
-    others = reference_codes(mimi, "ben")
     assert all((a != b).any() for a, b in zip(prompts, others, strict=True))
 
 
@@ -124,6 +133,17 @@ def test_every_frame_names_the_letter_that_it_speaks() -> None:
     assert alignment == [0, 1, 2, 4, 5, 5, 6, -1, -1]
 
 
+def test_words_that_share_an_event_share_its_sounds() -> None:
+    utterance = Utterance(
+        wave=np.zeros(700, np.float32),
+        words=((0, 0), (7, 400)),
+        phonemes=(("O", 0), ("n", 100), ("D", 200), ("@", 300), ("k", 450), ("a", 500)),
+    )
+    alignment = frame_alignment(utterance, range(10), "on the cab", 100)
+    # `on the` has five letters; the silence before the k is the word's, not the e's.
+    assert alignment == [0, 1, 3, 4, 7, 8, 8]
+
+
 def test_a_forced_pronunciation_is_laid_over_its_word() -> None:
     item = read_by_ada("we live{l'Iv} here")
     utterance, origins = speak(item.dialogue, item.voice)
@@ -139,16 +159,39 @@ def test_written_rows_are_valid_and_whole(tmp_path: Path) -> None:
     coder = AnswerCoder(tmp_path)
     codes = np.arange(8 * 3, dtype=np.int16).reshape(8, 3)
     coder.done["one cat", "ada"] = (codes, [0, 4, -1])
-    prompts = {"ada": [np.ones((8, 2), np.int16)]}
+    prompt = VoicePrompt(
+        codes=np.ones((8, 2), np.int16), speaker=np.full(192, 0.5, np.float32)
+    )
+    prompts = {"ada": [prompt]}
     path = tmp_path / "sub" / "rows.parquet"
-    write_rows(path, [item, item], coder, prompts, seed=0)
+    row = DialogueRow(item=item, question=item.dialogue.question)
+    write_rows(path, [row, row], coder, prompts, seed=0)
     assert validate(path, NANO_FORMAT) == []
     assert [file.name for file in path.parent.iterdir()] == ["rows.parquet"]
     row = pq.read_table(path).to_pylist()[1]
     # Frame-major: the eight codes of frame 0 come first.
     assert row["answer_audios"][0][:8] == codes[:, 0].tolist()
     assert row["answer_alignment"] == [0, 4, -1]
+    assert row["ref_audios"] == [1] * 16
+    assert row["spk_emb"] == [0.5] * 192
     assert json.loads(row["conversations"])[1] == {
         "role": "assistant",
         "content": "one cat",
     }
+
+
+def test_an_interrupted_build_goes_on_from_what_is_coded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [read_by_ada(text) for text in ("one cat", "two red cats", "one cat")]
+    first = AnswerCoder(Assets.find().mimi, tmp_path)
+    first.add(items)
+    assert len(first.done) == 2
+    monkeypatch.setattr("minimind_o.nano.answers.run_codec", None)  # not called again
+    second = AnswerCoder(Assets.find().mimi, tmp_path)
+    second.add(items)
+    for item in items:
+        codes, alignment = first.get(item)
+        np.testing.assert_array_equal(second.get(item)[0], codes)
+        assert second.get(item)[1] == alignment
+        assert len(alignment) == codes.shape[1]

@@ -8,8 +8,9 @@ import torch
 from minimind_o.errors import UserError
 from minimind_o.model.omni import OmniModel
 from minimind_o.training.optimiser import (
+    Optimisers,
     build_optimiser,
-    freeze_unreachable,
+    freeze_others,
     learning_rate_at,
     set_learning_rate,
 )
@@ -25,7 +26,7 @@ def model() -> OmniModel:
 def test_matrices_decay_and_norms_scales_and_embeddings_do_not(
     model: OmniModel,
 ) -> None:
-    optimiser = build_optimiser(model, 1e-3, 0.05)
+    optimiser = build_optimiser(model, tiny_recipe())
     decays = {
         id(parameter): group["weight_decay"]
         for group in optimiser.param_groups
@@ -45,16 +46,16 @@ def test_matrices_decay_and_norms_scales_and_embeddings_do_not(
             assert decay[name] == 0, name
 
 
-def test_what_no_example_reaches_is_frozen_and_left_out(model: OmniModel) -> None:
-    freeze_unreachable(model, thinker_only=False)
+def test_what_does_not_learn_is_frozen_and_left_out(model: OmniModel) -> None:
+    freeze_others(model, ("thinker", "talker"))
     frozen = {
         n.split(".")[0] for n, p in model.named_parameters() if not p.requires_grad
     }
     assert frozen == {"audio_projector", "image_projector"}
-    freeze_unreachable(model, thinker_only=True)
+    freeze_others(model, ("thinker",))
     trained = {n.split(".")[0] for n, p in model.named_parameters() if p.requires_grad}
     assert trained == {"thinker"}
-    optimiser = build_optimiser(model, 1e-3, 0.05)
+    optimiser = build_optimiser(model, tiny_recipe())
     count = sum(len(group["params"]) for group in optimiser.param_groups)
     assert count == len(list(model.thinker.parameters()))
 
@@ -77,7 +78,7 @@ def test_a_schedule_without_warm_up_begins_at_its_peak() -> None:
 
 
 def test_every_group_gets_the_rate(model: OmniModel) -> None:
-    optimiser = build_optimiser(model, 1e-3, 0.05)
+    optimiser = build_optimiser(model, tiny_recipe())
     set_learning_rate(optimiser, 0.5)
     assert [group["lr"] for group in optimiser.param_groups] == [0.5, 0.5]
     before = model.thinker.norm.weight.detach().clone()
@@ -98,6 +99,12 @@ def test_every_group_gets_the_rate(model: OmniModel) -> None:
             {"precision": "fp8"},
             "precision is 'fp8'; it must be one of auto, bf16, fp32",
         ),
+        ({"optimiser": "sgd"}, "optimiser is 'sgd'; it must be one of adamw, muon"),
+        (
+            {"learning": ("thinker", "listener")},
+            "learning names 'listener'; the parts are thinker, talker, audio_projector",
+        ),
+        ({"learning": ()}, "learning is empty; name at least one part"),
     ],
 )
 def test_a_recipe_that_cannot_be_run_is_refused(changes: dict, words: str) -> None:
@@ -106,7 +113,7 @@ def test_a_recipe_that_cannot_be_run_is_refused(changes: dict, words: str) -> No
 
 
 def test_the_thinker_may_learn_more_slowly(model: OmniModel) -> None:
-    optimiser = build_optimiser(model, 1e-3, 0.05, thinker_rate=0.25)
+    optimiser = build_optimiser(model, tiny_recipe(thinker_rate=0.25))
     set_learning_rate(optimiser, 0.8)
     rates = {
         id(parameter): group["lr"]
@@ -116,3 +123,47 @@ def test_the_thinker_may_learn_more_slowly(model: OmniModel) -> None:
     for name, parameter in model.named_parameters():
         expected = 0.2 if name.startswith("thinker.") else 0.8
         assert rates[id(parameter)] == pytest.approx(expected), name
+
+
+def test_muon_takes_the_matrices_of_the_blocks_and_nothing_else() -> None:
+    model = OmniModel(tiny_config(use_moe=True))
+    optimiser = build_optimiser(model, tiny_recipe(optimiser="muon"))
+    muon, adamw = optimiser.optimisers
+    names = {id(p): name for name, p in model.named_parameters()}
+
+    def taken(one: torch.optim.Optimizer) -> set[str]:
+        return {names[id(p)] for group in one.param_groups for p in group["params"]}
+
+    assert isinstance(muon, torch.optim.Muon)
+    assert taken(muon) | taken(adamw) == set(names.values())
+    assert "talker.layers.0.attention.q_proj.weight" in taken(muon)
+    for name in taken(muon):
+        assert ".layers." in name, name
+        assert name.endswith("_proj.weight"), name
+    gates = {name for name in names.values() if name.endswith(".gate.weight")}
+    assert gates
+    assert gates <= taken(adamw)
+
+
+def test_two_optimisers_go_on_as_one_would_have(model: OmniModel) -> None:
+    recipe = tiny_recipe(optimiser="muon")
+
+    def steps(optimiser: Optimisers, count: int) -> None:
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, 0.1)
+        for _ in range(count):
+            optimiser.step()
+
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    steps(build_optimiser(model, recipe), 3)
+    whole = {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(start)
+    first = build_optimiser(model, recipe)
+    steps(first, 1)
+    second = build_optimiser(model, recipe)
+    second.load_state_dict(first.state_dict())
+    steps(second, 2)
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, whole[name], msg=name)
+    with pytest.raises(ValueError, match="shorter"):
+        second.load_state_dict(first.state_dict()[:1])

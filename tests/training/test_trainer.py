@@ -218,7 +218,7 @@ def test_snapshots_are_kept_when_asked_for(files: Path, tmp_path: Path) -> None:
 def test_training_the_language_model_leaves_the_talker_alone(tmp_path: Path) -> None:
     model = OmniModel(tiny_config())
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    trainer = Trainer(model, tiny_recipe(thinker_only=True), tmp_path, ONE)
+    trainer = Trainer(model, tiny_recipe(learning=("thinker",)), tmp_path, ONE)
     ids = torch.full((2, 9, 8), 33)
     ids[:, 8] = torch.arange(20, 28)
     losses = trainer.step({"input_ids": ids, "text_labels": ids[:, 8]})
@@ -226,3 +226,18 @@ def test_training_the_language_model_leaves_the_talker_alone(tmp_path: Path) -> 
     changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
     assert changed
     assert all(name.startswith("thinker.") for name in changed)
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_training_the_talker_leaves_the_thinker_alone(
+    files: Path, tmp_path: Path, optimiser: str
+) -> None:
+    recipe = tiny_recipe(num_steps=20, learning=("talker",), optimiser=optimiser)
+    train(files, tmp_path, recipe)
+    rows = metrics(tmp_path)
+    assert all("text_loss" not in row for row in rows)
+    assert rows[-1]["audio_loss"] < rows[0]["audio_loss"]
+    before = OmniModel.from_thinker(files / "llm").thinker.state_dict()
+    after = OmniModel.load(tmp_path / "model").thinker.state_dict()
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value.half().float(), msg=name)
