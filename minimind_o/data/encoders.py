@@ -8,55 +8,146 @@ Shapes: N sample, L encoder state, E encoder width.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from minimind_o.assets import Assets
+from minimind_o.chat import Turn, place_media
 from minimind_o.data.media import read_audio, read_picture
 from minimind_o.errors import UserError
-from minimind_o.frozen.sensevoice import SenseVoice, load_sensevoice
-from minimind_o.frozen.siglip2 import Siglip2, load_siglip2
 from minimind_o.frozen.waves import resampled
+
+if TYPE_CHECKING:
+    from minimind_o.frozen.sensevoice import SenseVoice
+    from minimind_o.frozen.siglip2 import Siglip2
 
 SPEECH_RATE = 16_000
 BATCH_SIZE = 16
+Source = bytes | str | Path
+"""An encoded file, or where it lies."""
 States = NDArray[np.float16]
 """(L, E): the states of one recording or picture; half the memory, and enough."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class MediaEncoders:
-    """Speech and vision encoder; None where rows have no such medium."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MediaStates:
+    """What the encoders made of the recordings and pictures of one conversation."""
 
-    sensevoice: SenseVoice | None = None
-    siglip2: Siglip2 | None = None
+    speech: tuple[States, ...] = ()
+    pictures: tuple[States, ...] = ()
 
-    @classmethod
-    def load(cls, assets: Assets, device: str = "cpu") -> MediaEncoders:
-        """Both encoders of a tree of assets.
+    @property
+    def audio_states(self) -> States | None:
+        """Those of all recordings, one after the other; None without any."""
+        return np.concatenate(self.speech) if self.speech else None
+
+    @property
+    def image_states(self) -> States | None:
+        """Those of all pictures, one after the other; None without any."""
+        return np.concatenate(self.pictures) if self.pictures else None
+
+    def place(self, turns: Sequence[Turn]) -> list[Turn]:
+        """The conversation with the placeholders of these states (`place_media`).
 
         Raises:
-            UserError: a missing or damaged file.
+            UserError: the conversation has no place for some of them.
         """
-        return cls(
-            sensevoice=load_sensevoice(assets.sensevoice, device),
-            siglip2=load_siglip2(assets.siglip2, device),
+        return place_media(
+            turns,
+            [len(states) for states in self.speech],
+            [len(states) for states in self.pictures],
         )
 
-    def speech(self, recordings: Sequence[bytes | str | Path]) -> list[States]:
+
+NO_MEDIA = MediaStates()
+
+
+class MediaEncoders:
+    """Speech and vision encoder, each loaded when it is first needed.
+
+    Args:
+        sensevoice: the encoder or its directory; None where there is no speech.
+        siglip2: likewise for pictures.
+        device: where an encoder that is loaded runs.
+    """
+
+    def __init__(
+        self,
+        sensevoice: SenseVoice | Path | None = None,
+        siglip2: Siglip2 | Path | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self._sensevoice, self._siglip2, self._device = sensevoice, siglip2, device
+
+    @property
+    def sensevoice(self) -> SenseVoice:
+        """The speech encoder.
+
+        Raises:
+            UserError: there is none, or a file of it is missing or damaged.
+        """
+        if self._sensevoice is None:
+            raise UserError("there is speech, but no speech encoder was given.")
+        if isinstance(self._sensevoice, Path):
+            from minimind_o.frozen.sensevoice import load_sensevoice  # takes seconds
+
+            self._sensevoice = load_sensevoice(self._sensevoice, self._device)
+        return self._sensevoice
+
+    @property
+    def siglip2(self) -> Siglip2:
+        """The vision encoder.
+
+        Raises:
+            UserError: there is none, or a file of it is missing or damaged.
+        """
+        if self._siglip2 is None:
+            raise UserError("there is a picture, but no vision encoder was given.")
+        if isinstance(self._siglip2, Path):
+            from minimind_o.frozen.siglip2 import load_siglip2  # takes seconds
+
+            self._siglip2 = load_siglip2(self._siglip2, self._device)
+        return self._siglip2
+
+    def encode(
+        self,
+        recordings: Sequence[Sequence[Source]],
+        pictures: Sequence[Sequence[Source]],
+    ) -> list[MediaStates]:
+        """States of many conversations' media, encoded together.
+
+        Args:
+            recordings: those of each conversation.
+            pictures: likewise.
+
+        Raises:
+            UserError: as `speech` and `pictures`.
+        """
+        all_recordings = [source for row in recordings for source in row]
+        all_pictures = [source for row in pictures for source in row]
+        speech = iter(self.speech(all_recordings) if all_recordings else ())
+        seen = iter(self.pictures(all_pictures) if all_pictures else ())
+        return [
+            MediaStates(
+                speech=tuple(itertools.islice(speech, len(heard))),
+                pictures=tuple(itertools.islice(seen, len(shown))),
+            )
+            for heard, shown in zip(recordings, pictures, strict=True)
+        ]
+
+    def speech(self, recordings: Sequence[Source]) -> list[States]:
         """States of each recording, one per 60 ms.
 
         Raises:
             UserError: a recording that cannot be read, or no encoder for it.
         """
-        if self.sensevoice is None:
-            raise UserError("there is speech, but no speech encoder was given.")
-        waves = []
+        sensevoice, waves = self.sensevoice, []
         for source in recordings:
             samples, rate = read_audio(source)
             waves.append(resampled(samples, rate, SPEECH_RATE))
@@ -65,25 +156,24 @@ class MediaEncoders:
         order = sorted(range(len(waves)), key=lambda index: len(waves[index]))
         for first in range(0, len(order), BATCH_SIZE):
             chosen = order[first : first + BATCH_SIZE]
-            batch, lengths = self.sensevoice.encode(
+            batch, lengths = sensevoice.encode(
                 [waves[index] for index in chosen], SPEECH_RATE
             )
             for index, row, length in zip(chosen, batch, lengths, strict=True):
                 states[index] = row[: int(length)].half().cpu().numpy()
         return states
 
-    def pictures(self, pictures: Sequence[bytes | str | Path]) -> list[States]:
+    def pictures(self, pictures: Sequence[Source]) -> list[States]:
         """States of each picture, one per patch.
 
         Raises:
             UserError: a picture that cannot be read, or no encoder for it.
         """
-        if self.siglip2 is None:
-            raise UserError("there is a picture, but no vision encoder was given.")
+        siglip2 = self.siglip2
         states: list[States] = []
         for first in range(0, len(pictures), BATCH_SIZE):
             chosen = [read_picture(p) for p in pictures[first : first + BATCH_SIZE]]
-            states += list(self.siglip2.encode(chosen).half().cpu().numpy())
+            states += list(siglip2.encode(chosen).half().cpu().numpy())
         return states
 
 

@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from minimind_o.chat import place_media
-from minimind_o.data.encoders import MediaEncoders, States
+from minimind_o.data.encoders import NO_MEDIA, MediaEncoders, MediaStates, States
 from minimind_o.data.row import Row, RowFormat
 from minimind_o.data.schema import BadRowPolicy, BadRows, read_rows
 from minimind_o.errors import UserError
@@ -196,8 +195,8 @@ class ExampleDataset(Dataset[TrainingExample]):
             alignment=alignment,
             assistant_start=example.assistant_start,
             speaker_embedding=speaker,
-            audio_states=table.media[index].speech,
-            image_states=table.media[index].pictures,
+            audio_states=table.media[index].audio_states,
+            image_states=table.media[index].image_states,
         )
 
 
@@ -255,25 +254,12 @@ class _Table:
     starts: NDArray[np.int32]
     label_starts: NDArray[np.int32]
     speakers: list[NDArray[np.float32] | None]
-    media: list[_Media]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Media:
-    """The encoded media of a row: all states in order, and the length of each."""
-
-    speech: States | None = None
-    speech_lengths: tuple[int, ...] = ()
-    pictures: States | None = None
-    picture_lengths: tuple[int, ...] = ()
-
-
-NO_MEDIA = _Media()
+    media: list[MediaStates]
 
 
 def _with_media(
     rows: Iterable[Row], encoders: MediaEncoders | None, bad_rows: BadRows
-) -> Iterator[tuple[Row, _Media]]:
+) -> Iterator[tuple[Row, MediaStates]]:
     """Rows and their media, encoded many at a time; what cannot be is reported."""
     rows = iter(rows)
     while chunk := list(itertools.islice(rows, ROWS_ENCODED_TOGETHER)):
@@ -293,32 +279,17 @@ def _with_media(
                 yield row, media
 
 
-def _encode(rows: Sequence[Row], encoders: MediaEncoders | None) -> list[_Media]:
-    """All recordings together, all pictures together."""
-    recordings = [blob for row in rows for blob in row.question_audios]
-    pictures = [blob for row in rows for blob in row.images]
-    if not recordings and not pictures:
-        return [NO_MEDIA] * len(rows)
-    if encoders is None:
+def _encode(rows: Sequence[Row], encoders: MediaEncoders | None) -> list[MediaStates]:
+    if encoders is not None:
+        return encoders.encode(
+            [row.question_audios for row in rows], [row.images for row in rows]
+        )
+    if any(row.question_audios or row.images for row in rows):
         raise UserError(
             "the row has speech or image input, and no encoders were given: "
             "question_audios and image_bytes must be empty."
         )
-    speech = iter(encoders.speech(recordings) if recordings else ())
-    seen = iter(encoders.pictures(pictures) if pictures else ())
-    media = []
-    for row in rows:
-        heard = list(itertools.islice(speech, len(row.question_audios)))
-        shown = list(itertools.islice(seen, len(row.images)))
-        media.append(
-            _Media(
-                speech=np.concatenate(heard) if heard else None,
-                speech_lengths=tuple(map(len, heard)),
-                pictures=np.concatenate(shown) if shown else None,
-                picture_lengths=tuple(map(len, shown)),
-            )
-        )
-    return media
+    return [NO_MEDIA] * len(rows)
 
 
 class _TableBuilder:
@@ -331,18 +302,18 @@ class _TableBuilder:
         self._alignment: list[NDArray[Any]] = []
         self._speakers: list[NDArray[np.float32] | None] = []
         self._label_starts: list[int] = []
-        self._media: list[_Media] = []
+        self._media: list[MediaStates] = []
         self.starts: list[int] = []
 
     def add(
         self,
         row: Row,
-        media: _Media,
+        media: MediaStates,
         tokenizer: Tokenizer,
         remove_empty_thought: bool,
     ) -> None:
         text = tokenizer.encode_conversation(
-            place_media(row.turns, media.speech_lengths, media.picture_lengths),
+            media.place(row.turns),
             remove_empty_thought=remove_empty_thought,
         )
         if text.assistant_start >= self._max_length:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from minimind_o.chat import check_plain_text
+from minimind_o.data.encoders import NO_MEDIA, MediaStates, States, padded
 from minimind_o.errors import UserError
 from minimind_o.generation.code_grid import CodeGrid
 from minimind_o.generation.sampling import (
@@ -69,6 +71,7 @@ def generate_batch(
     sampling: BatchSampling | None = None,
     *,
     speaker_embeddings: Sequence[NDArray[np.float32] | None] | None = None,
+    media: Sequence[MediaStates] | None = None,
     batch_size: int = 32,
     seed: int = 0,
     on_batch: Callable[[int], None] | None = None,
@@ -83,6 +86,7 @@ def generate_batch(
         reference_codes: (Q, R) codes of each prompt's voice, or None.
         sampling: temperatures and limits.
         speaker_embeddings: each prompt's speaker vector, or None.
+        media: each prompt's speech and pictures, encoded.
         batch_size: rows at once, at most.
         seed: of all draws. An answer depends on the rows beside it, except greedy.
         on_batch: told how many answers each batch brought.
@@ -93,37 +97,85 @@ def generate_batch(
     """
     sampling = sampling or BatchSampling()
     speakers = speaker_embeddings or [None] * len(prompts)
-    grids = []
-    for prompt, codes, speaker in zip(prompts, reference_codes, speakers, strict=True):
-        check_plain_text(prompt)
-        ids = tokenizer.encode_prompt([{"role": "user", "content": prompt}])
-        grids.append(build_prompt(spec, ids, codes, has_speaker=speaker is not None))
+    media = media or [NO_MEDIA] * len(prompts)
+    rows = [
+        _Row.build(spec, tokenizer, prompt, codes, speaker, shown)
+        for prompt, codes, speaker, shown in zip(
+            prompts, reference_codes, speakers, media, strict=True
+        )
+    ]
     batcher = _Batch(model, tokenizer, sampling, seed)
     answers: dict[int, BatchAnswer] = {}
-    for rows in _equal_batches(grids, speakers, batch_size):
-        ids_BST = torch.from_numpy(np.stack([grids[row] for row in rows])).long()
-        vectors = [vector for row in rows if (vector := speakers[row]) is not None]
-        batch_answers = batcher.answer(ids_BST, np.stack(vectors) if vectors else None)
-        answers.update(zip(rows, batch_answers, strict=True))
+    for numbers in _equal_batches(rows, batch_size):
+        batch_answers = batcher.answer([rows[number] for number in numbers])
+        answers.update(zip(numbers, batch_answers, strict=True))
         if on_batch is not None:
-            on_batch(len(rows))
-    return [answers[row] for row in range(len(prompts))]
+            on_batch(len(numbers))
+    return [answers[number] for number in range(len(prompts))]
 
 
-def _equal_batches(
-    grids: Sequence[NDArray[np.int32]],
-    speakers: Sequence[NDArray[np.float32] | None],
-    batch_size: int,
-) -> list[list[int]]:
-    """Row numbers, those of one batch alike in length and in having a speaker."""
-    alike: dict[tuple[int, bool], list[int]] = defaultdict(list)
-    for row, (grid, speaker) in enumerate(zip(grids, speakers, strict=True)):
-        alike[grid.shape[1], speaker is not None].append(row)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Row:
+    """One prompt as the model reads it."""
+
+    grid_ST: NDArray[np.int32]
+    speaker_E: NDArray[np.float32] | None
+    audio_states: States | None
+    image_states: States | None
+
+    @classmethod
+    def build(
+        cls,
+        spec: LayoutSpec,
+        tokenizer: Tokenizer,
+        prompt: str,
+        codes_QR: NDArray[np.integer] | None,
+        speaker_E: NDArray[np.float32] | None,
+        media: MediaStates,
+    ) -> Self:
+        check_plain_text(prompt)
+        turns = media.place([{"role": "user", "content": prompt}])
+        ids = tokenizer.encode_prompt(turns)
+        has_speaker = speaker_E is not None
+        return cls(
+            grid_ST=build_prompt(spec, ids, codes_QR, has_speaker=has_speaker),
+            speaker_E=speaker_E,
+            audio_states=media.audio_states,
+            image_states=media.image_states,
+        )
+
+    @property
+    def kind(self) -> tuple[int, bool, bool, bool]:
+        """What rows of one batch must have in common: length, and what they hold."""
+        held = (self.speaker_E, self.audio_states, self.image_states)
+        no_speaker, no_audio, no_image = (part is None for part in held)
+        return self.grid_ST.shape[1], no_speaker, no_audio, no_image
+
+
+def _equal_batches(rows: Sequence[_Row], batch_size: int) -> list[list[int]]:
+    """Row numbers, those of one batch of one kind."""
+    alike: dict[tuple[int, bool, bool, bool], list[int]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        alike[row.kind].append(number)
     return [
-        rows[start : start + batch_size]
-        for _, rows in sorted(alike.items())
-        for start in range(0, len(rows), batch_size)
+        numbers[start : start + batch_size]
+        for _, numbers in sorted(alike.items())
+        for start in range(0, len(numbers), batch_size)
     ]
+
+
+def _inputs(rows: Sequence[_Row], like: Tensor) -> dict[str, Tensor]:
+    """What the rows' columns hold besides ids."""
+    inputs: dict[str, Tensor] = {}
+    for kind in ("audio", "image"):
+        states = padded([getattr(row, f"{kind}_states") for row in rows])
+        if states is not None:
+            inputs[f"{kind}_states"] = states[0].to(like)
+            inputs[f"{kind}_lengths"] = states[1].to(like.device)
+    vectors = [row.speaker_E for row in rows if row.speaker_E is not None]
+    if vectors:
+        inputs["speaker_embedding"] = torch.from_numpy(np.stack(vectors)).to(like)
+    return inputs
 
 
 class _Batch:
@@ -145,22 +197,19 @@ class _Batch:
             tokenizer, model.config.vocab_size, self.device
         )
 
-    def answer(
-        self, prompt_BST: Tensor, speaker_BE: NDArray[np.float32] | None
-    ) -> list[BatchAnswer]:
+    def answer(self, rows: Sequence[_Row]) -> list[BatchAnswer]:
         """Run one batch of equally long prompts until every row is done."""
+        prompt_BST = torch.from_numpy(np.stack([row.grid_ST for row in rows])).long()
         num_rows, num_streams, prompt_length = prompt_BST.shape
         max_columns = self._max_columns(prompt_length)
         cache = self.model.new_cache(num_rows, prompt_length + max_columns - 1)
         texts = [self._new_text() for _ in range(num_rows)]
         grids = [self._new_grid(max_columns) for _ in range(num_rows)]
         forbidden_NV = grids[0].forbidden_QV.repeat(num_rows, 1)
-        vectors = None
-        if speaker_BE is not None:
-            weight = self.model.thinker.embed_tokens.weight
-            vectors = torch.from_numpy(speaker_BE).to(weight)
         text_BV, audio_BQV = self.model.step(
-            prompt_BST.to(self.device), cache, speaker_embedding=vectors
+            prompt_BST.to(self.device),
+            cache,
+            **_inputs(rows, self.model.thinker.embed_tokens.weight),
         )
         column_BS1 = torch.empty(
             (num_rows, num_streams, 1), dtype=torch.long, device=self.device

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from minimind_o.chat import Turn, check_plain_text
+from minimind_o.data.encoders import MediaEncoders, MediaStates, Source
 from minimind_o.errors import UserError
 from minimind_o.generation.code_grid import CodeGrid
 from minimind_o.generation.events import AudioEvent, EndEvent, Event, TextEvent
@@ -59,8 +60,12 @@ class Codec(Protocol):
 class Request:
     """One question, and how it is to be answered."""
 
-    question: str
-    """What the user asks."""
+    question: str = ""
+    """What the user asks in writing; may be empty beside speech or a picture."""
+    speech: Source | None = None
+    """A recording of what the user asks: an encoded file, or where it lies."""
+    picture: Source | None = None
+    """A picture that the question is about, likewise."""
     history: Sequence[Turn] = ()
     """Earlier turns."""
     voice: Voice | None = None
@@ -106,6 +111,7 @@ class Engine:
         tokenizer: Tokenizer,
         mimi: Codec,
         *,
+        encoders: MediaEncoders | None = None,
         max_length: int = 1024,
         frames_per_call: int = 1,
     ) -> None:
@@ -115,6 +121,7 @@ class Engine:
             model: the model.
             tokenizer: its tokenizer.
             mimi: the codec.
+            encoders: for requests with speech or pictures.
             max_length: positions of prompt and answer together.
             frames_per_call: frames that the codec is given at once, after the first.
                 More are cheaper for a codec whose call costs much, and come later.
@@ -122,6 +129,7 @@ class Engine:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.mimi = mimi
+        self.encoders = encoders or MediaEncoders()
         self.frames_per_call = frames_per_call
         self.device = model.thinker.embed_tokens.weight.device
         self._spec = LayoutSpec.from_config(model.config)
@@ -141,10 +149,12 @@ class Engine:
 
         Raises:
             UserError: at once, for an empty question, one with control tokens or one
-                longer than the context.
+                longer than the context, and for a recording or a picture that cannot
+                be read.
         """
         stopwatch = Stopwatch()
-        prompt_ST = self._prompt(request)
+        media = self._encode(request)
+        prompt_ST = self._prompt(request, media)
         max_columns = self._cache.max_length - prompt_ST.shape[1] + 1
         max_frames = min(request.max_frames, max_columns - self._spec.num_codebooks)
         if max_frames < 1:
@@ -168,7 +178,8 @@ class Engine:
             forbidden_V=self._forbidden_text_V,
             max_tokens=request.max_text_tokens,
         )
-        events = self._generate(request, prompt_ST, text, grid, stopwatch)
+        inputs = self._inputs(request, media)
+        events = self._generate(request, prompt_ST, inputs, text, grid, stopwatch)
         stopwatch.pause()
         running = listened_to(events, stopwatch)
         self._running = weakref.ref(running)
@@ -188,16 +199,37 @@ class Engine:
                 return Answer(text=event.text, wave_N=np.concatenate(pieces), end=event)
         raise AssertionError("a stream ends with its EndEvent")
 
-    def _prompt(self, request: Request) -> NDArray[np.int32]:
+    def _encode(self, request: Request) -> MediaStates:
+        recordings = [] if request.speech is None else [request.speech]
+        pictures = [] if request.picture is None else [request.picture]
+        (media,) = self.encoders.encode([recordings], [pictures])
+        return media
+
+    def _prompt(self, request: Request, media: MediaStates) -> NDArray[np.int32]:
         check_plain_text(request.question)
-        turns = [*request.history, {"role": "user", "content": request.question}]
+        asked = media.place([{"role": "user", "content": request.question}])
         voice = request.voice
         return build_prompt(
             self._spec,
-            self.tokenizer.encode_prompt(turns),
+            self.tokenizer.encode_prompt([*request.history, *asked]),
             None if voice is None else voice.codes_QT,
             has_speaker=voice is not None and voice.speaker_embedding_S is not None,
         )
+
+    def _inputs(self, request: Request, media: MediaStates) -> dict[str, Tensor]:
+        """What the prompt's columns hold besides ids."""
+        voice = request.voice
+        arrays = {
+            "audio_states": media.audio_states,
+            "image_states": media.image_states,
+            "speaker_embedding": None if voice is None else voice.speaker_embedding_S,
+        }
+        weight = self.model.thinker.embed_tokens.weight
+        return {
+            name: torch.from_numpy(array)[None].to(weight)
+            for name, array in arrays.items()
+            if array is not None
+        }
 
     # On a generator function the decorator enters the mode at every resumption and
     # leaves it at every yield; a `with` inside would leak it into the listener's code.
@@ -206,6 +238,7 @@ class Engine:
         self,
         request: Request,
         prompt_ST: NDArray[np.int32],
+        inputs: dict[str, Tensor],
         text: TextStream,
         grid: CodeGrid,
         stopwatch: Stopwatch,
@@ -220,7 +253,7 @@ class Engine:
         )
         num_decoded = 0
         with self.mimi.streaming(1):
-            text_1V, audio_1QV = self._read_prompt(request, prompt_ST)
+            text_1V, audio_1QV = self._read_prompt(prompt_ST, inputs)
             while True:
                 token = text.advance(text_1V, generator)
                 if token is not None:
@@ -260,16 +293,11 @@ class Engine:
         )
 
     def _read_prompt(
-        self, request: Request, prompt_ST: NDArray[np.int32]
+        self, prompt_ST: NDArray[np.int32], inputs: dict[str, Tensor]
     ) -> tuple[Tensor | None, Tensor]:
         self._cache.truncate(0)
-        voice = request.voice
-        speaker_BE = None
-        if voice is not None and voice.speaker_embedding_S is not None:
-            vector = torch.from_numpy(voice.speaker_embedding_S)
-            speaker_BE = vector[None].to(self.model.thinker.embed_tokens.weight)
         ids_BST = torch.from_numpy(prompt_ST).long()[None].to(self.device)
-        return self.model.step(ids_BST, self._cache, speaker_embedding=speaker_BE)
+        return self.model.step(ids_BST, self._cache, **inputs)
 
     def _decode(self, grid: CodeGrid, start: int) -> list[AudioEvent]:
         codes_QF = grid.frames(start, grid.num_whole_frames)
