@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -164,9 +164,9 @@ def _equal_batches(rows: Sequence[_Row], batch_size: int) -> list[list[int]]:
     ]
 
 
-def _inputs(rows: Sequence[_Row], like: Tensor) -> dict[str, Tensor]:
+def _inputs(rows: Sequence[_Row], like: Tensor) -> dict[str, Any]:
     """What the rows' columns hold besides ids."""
-    inputs: dict[str, Tensor] = {}
+    inputs: dict[str, Any] = {}
     for kind in ("audio", "image"):
         states = padded([getattr(row, f"{kind}_states") for row in rows])
         if states is not None:

@@ -216,7 +216,7 @@ class Engine:
             has_speaker=voice is not None and voice.speaker_embedding_S is not None,
         )
 
-    def _inputs(self, request: Request, media: MediaStates) -> dict[str, Tensor]:
+    def _inputs(self, request: Request, media: MediaStates) -> dict[str, Any]:
         """What the prompt's columns hold besides ids."""
         voice = request.voice
         arrays = {
@@ -238,7 +238,7 @@ class Engine:
         self,
         request: Request,
         prompt_ST: NDArray[np.int32],
-        inputs: dict[str, Tensor],
+        inputs: dict[str, Any],
         text: TextStream,
         grid: CodeGrid,
         stopwatch: Stopwatch,
@@ -293,7 +293,7 @@ class Engine:
         )
 
     def _read_prompt(
-        self, prompt_ST: NDArray[np.int32], inputs: dict[str, Tensor]
+        self, prompt_ST: NDArray[np.int32], inputs: dict[str, Any]
     ) -> tuple[Tensor | None, Tensor]:
         self._cache.truncate(0)
         ids_BST = torch.from_numpy(prompt_ST).long()[None].to(self.device)

@@ -1,0 +1,128 @@
+"""What becomes of recordings and pictures before the model sees them."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from PIL import Image
+
+from minimind_o.data.encoders import NO_MEDIA, MediaEncoders, MediaStates, padded
+from minimind_o.errors import UserError
+
+
+class Hearing:
+    """A speech encoder that tells how loud each 60 ms are."""
+
+    def encode(
+        self, waves: list[np.ndarray], sample_rate: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        size = sample_rate * 60 // 1000
+        rows = []
+        for wave in waves:
+            frames = torch.from_numpy(wave[: len(wave) // size * size]).view(-1, size)
+            rows.append(frames.abs().mean(dim=1, keepdim=True))
+        lengths = torch.tensor([len(row) for row in rows])
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths
+
+
+class Sight:
+    """A vision encoder that tells the mean colour, as two states."""
+
+    def encode(self, pictures: list[Image.Image]) -> torch.Tensor:
+        colours = [np.asarray(picture).reshape(-1, 3).mean(0) for picture in pictures]
+        return torch.from_numpy(np.stack(colours))[:, None].repeat(1, 2, 1)
+
+
+def recording(seconds: float, level: float, rate: int = 16_000) -> bytes:
+    file = io.BytesIO()
+    wave = np.full(round(seconds * rate), level, np.float32)
+    soundfile.write(file, wave, rate, format="WAV", subtype="FLOAT")
+    return file.getvalue()
+
+
+def picture(colour: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def encoders() -> MediaEncoders:
+    """Encoders whose states can be told by hand."""
+    return MediaEncoders(Hearing(), Sight())  # type: ignore[arg-type]
+
+
+def test_media_go_back_to_their_conversations(encoders: MediaEncoders) -> None:
+    long, short = recording(1.2, 0.5), recording(0.6, 0.25)
+    rows = encoders.encode(
+        [[long], [], [short, long]], [[], [picture("red")], [picture("blue")]]
+    )
+    assert [len(row.speech) for row in rows] == [1, 0, 2]
+    assert [len(row.pictures) for row in rows] == [0, 1, 1]
+    assert [len(states) for states in rows[2].speech] == [10, 20]
+    np.testing.assert_allclose(rows[2].speech[0], 0.25)
+    np.testing.assert_array_equal(rows[1].pictures[0], [[255, 0, 0]] * 2)
+    np.testing.assert_array_equal(rows[2].image_states, [[0, 0, 255]] * 2)
+    assert rows[2].audio_states is not None
+    assert rows[2].audio_states.shape == (30, 1)
+    assert rows[0].image_states is None
+
+
+def test_any_rate_gives_a_state_for_60_milliseconds(encoders: MediaEncoders) -> None:
+    for rate in (8000, 22_050, 48_000):
+        (states,) = encoders.speech([recording(1.5, 0.5, rate)])
+        assert len(states) == 25
+
+
+def test_placeholders_are_as_many_as_states(encoders: MediaEncoders) -> None:
+    (media,) = encoders.encode([[recording(0.6, 0.5)]], [[picture("red")]])
+    (turn,) = media.place([{"role": "user", "content": "<image>\nwhat?"}])
+    assert turn["content"] == (
+        "what?\n\n" + "<|audio_pad|>" * 10 + "\n\n" + "<|image_pad|>" * 2
+    )
+    turns = [{"role": "user", "content": "hello"}]
+    assert NO_MEDIA.place(turns) == turns
+
+
+def test_recordings_belong_to_the_last_turns_and_pictures_to_their_marks() -> None:
+    one = np.zeros((3, 4), np.float16)
+    turns = [
+        {"role": "user", "content": "<image>\nfirst"},
+        {"role": "assistant", "content": "yes"},
+        {"role": "user", "content": "second"},
+    ]
+    placed = MediaStates(speech=(one,), pictures=(one,)).place(turns)
+    assert placed[0]["content"] == "first\n\n" + "<|image_pad|>" * 3
+    assert placed[2]["content"] == "second\n\n" + "<|audio_pad|>" * 3
+    with pytest.raises(UserError, match="3 recordings and 2 user turns"):
+        MediaStates(speech=(one,) * 3).place(turns)
+    with pytest.raises(UserError, match="1 <image> marks and 2 pictures"):
+        MediaStates(pictures=(one,) * 2).place(turns)
+
+
+def test_without_an_encoder_a_medium_is_refused() -> None:
+    with pytest.raises(UserError, match="no speech encoder"):
+        MediaEncoders().encode([[recording(0.6, 0.5)]], [[]])
+    with pytest.raises(UserError, match="no vision encoder"):
+        MediaEncoders().encode([[]], [[picture("red")]])
+
+
+def test_a_broken_file_is_one_sentence(encoders: MediaEncoders) -> None:
+    with pytest.raises(UserError, match="cannot be read as audio"):
+        encoders.speech([b"no sound"])
+    with pytest.raises(UserError, match="is not a picture"):
+        encoders.pictures([b"no picture"])
+
+
+def test_rows_are_padded_and_their_lengths_kept() -> None:
+    short, long = np.ones((2, 3), np.float16), np.ones((4, 3), np.float16)
+    states = padded([short, None, long])
+    assert states is not None
+    values, lengths = states
+    assert values.shape == (3, 4, 3)
+    assert values.dtype == torch.float32
+    assert lengths.tolist() == [2, 0, 4]
+    assert values.sum(dim=(1, 2)).tolist() == [6, 0, 12]
+    assert padded([None, None]) is None
