@@ -35,7 +35,7 @@ GUIDED_HEADS = tuple(
 )
 TALKER_STAGE = TrainingRecipe(
     stage="talker",
-    num_steps=2600,
+    num_steps=3000,
     learning=("talker",),
     optimiser="muon",
     learning_rate=3e-3,
