@@ -29,9 +29,13 @@ FILES: Mapping[str, tuple[str, ...]] = {
         "am.mvn",
         "bpe.model",
     ),
+    "siglip2": ("config.json", "model.safetensors", "preprocessor_config.json"),
     "campplus": ("config.yaml", "configuration.json", "model.pt"),
     "voices": (),
     "sft_t2a": ("train.parquet", "validation.parquet", "test.parquet"),
+    "sft_a2a": ("train.parquet", "validation.parquet", "test.parquet"),
+    "sft_i2t": ("train.parquet", "validation.parquet", "test.parquet"),
+    "examples": ("question.wav", "picture.png", "about_the_picture.wav"),
     "llm": ("config.json", "model.safetensors"),
     "omni": ("config.json", "model.safetensors"),
 }
@@ -104,9 +108,29 @@ class Assets:
         return self.checked("sensevoice")
 
     @property
+    def siglip2(self) -> Path:
+        """The vision encoder."""
+        return self.checked("siglip2")
+
+    @property
     def campplus(self) -> Path:
         """The speaker encoder."""
         return self.checked("campplus")
+
+    @property
+    def sft_a2a(self) -> Path:
+        """The Parquet files with spoken questions: train, validation, test."""
+        return self.checked("sft_a2a")
+
+    @property
+    def sft_i2t(self) -> Path:
+        """The Parquet files with pictures: train, validation, test."""
+        return self.checked("sft_i2t")
+
+    @property
+    def examples(self) -> Path:
+        """A spoken question, a picture, and a spoken question about the picture."""
+        return self.checked("examples")
 
     @property
     def llm(self) -> Path:

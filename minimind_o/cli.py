@@ -61,9 +61,18 @@ def build_parser() -> argparse.ArgumentParser:
     _add_speaking_options(demo, voice=None)
     demo.set_defaults(run=_demo)
 
-    voices = commands.add_parser("voices", help="list the voices of the assets")
-    _add_assets_option(voices)
-    voices.set_defaults(run=_voices)
+    ask = commands.add_parser("ask", help="ask by speech, picture and text")
+    ask.add_argument("--text", default="", help="what you write")
+    ask.add_argument("--audio", type=Path, metavar="FILE", help="what you say")
+    ask.add_argument(
+        "--mic", type=float, metavar="SECONDS", help="record so long what you say"
+    )
+    ask.add_argument("--image", type=Path, metavar="FILE", help="what you show")
+    ask.add_argument("--out", type=Path, default=Path("answer.wav"), metavar="FILE.wav")
+    _add_speaking_options(ask, voice="ada")
+    ask.set_defaults(run=_ask)
+
+    _add_voices(commands)
 
     _add_figures(commands)
 
@@ -88,9 +97,12 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_assets_option(parser: argparse.ArgumentParser) -> None:
+def _add_assets_option(
+    parser: argparse.ArgumentParser, default: str | None = None
+) -> None:
     parser.add_argument(
         "--assets",
+        default=default,
         metavar="FOLDER",
         help=f"the assets' folder (default: ${ENVIRONMENT_VARIABLE} or data/nano)",
     )
@@ -107,6 +119,27 @@ def _add_speaking_options(parser: argparse.ArgumentParser, voice: str | None) ->
         "--audio-temperature", type=float, metavar="T", help="of the sound; 0 is greedy"
     )
     _add_assets_option(parser)
+
+
+def _add_voices(commands: argparse._SubParsersAction) -> None:
+    voices = commands.add_parser("voices", help="list, add and remove voices")
+    _add_assets_option(voices)
+    voices.set_defaults(run=_voices)
+    actions = voices.add_subparsers(metavar="ACTION")
+    listing = actions.add_parser("list", help="the voices of the assets")
+    add = actions.add_parser("add", help="a voice from a recording")
+    add.add_argument("name", help="what to call it")
+    add.add_argument("recording", type=Path, help="two seconds of speech or more")
+    add.add_argument(
+        "--replace", action="store_true", help="an earlier voice of that name goes"
+    )
+    add.set_defaults(run=_add_voice)
+    remove = actions.add_parser("remove", help="delete a voice")
+    remove.add_argument("name")
+    remove.set_defaults(run=_remove_voice)
+    for action in (listing, add, remove):
+        # Suppressed, or it would forget what was given before the action.
+        _add_assets_option(action, default=argparse.SUPPRESS)
 
 
 def _add_figures(commands: argparse._SubParsersAction) -> None:
@@ -127,10 +160,10 @@ def _add_figures(commands: argparse._SubParsersAction) -> None:
 
 
 def _say(arguments: argparse.Namespace) -> None:
-    from minimind_o.demo import Speaking, say
+    from minimind_o.demo import Asked, Speaking, ask
 
-    say(
-        arguments.question,
+    ask(
+        Asked(text=arguments.question),
         arguments.out,
         Speaking.from_arguments(arguments),
         Assets.find(arguments.assets),
@@ -138,14 +171,59 @@ def _say(arguments: argparse.Namespace) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> None:
-    from minimind_o.demo import QUESTIONS, Speaking, demo
+    from minimind_o.demo import Asked, Speaking, all_ways, demo
 
+    assets = Assets.find(arguments.assets)
+    own = [Asked(text=question) for question in arguments.questions]
     demo(
-        arguments.questions or QUESTIONS,
+        own or all_ways(assets),
+        arguments.out,
+        Speaking.from_arguments(arguments),
+        assets,
+    )
+
+
+def _ask(arguments: argparse.Namespace) -> None:
+    from minimind_o.demo import Asked, Speaking, ask
+    from minimind_o.microphone import record_microphone
+
+    if arguments.mic is not None and arguments.audio is not None:
+        raise UserError("--mic and --audio are both speech: give one of them")
+    if not (arguments.text or arguments.audio or arguments.image or arguments.mic):
+        raise UserError("nothing was asked: give --text, --audio, --mic or --image")
+    speech = arguments.audio
+    if arguments.mic is not None:
+        speech = record_microphone(arguments.mic)
+    ask(
+        Asked(text=arguments.text, speech=speech, picture=arguments.image),
         arguments.out,
         Speaking.from_arguments(arguments),
         Assets.find(arguments.assets),
     )
+
+
+def _add_voice(arguments: argparse.Namespace) -> None:
+    from minimind_o.frozen.campplus import load_campplus
+    from minimind_o.frozen.mimi import load_mimi
+    from minimind_o.generation.new_voice import check_name, make_voice
+    from minimind_o.generation.voices import list_voices, save_voice
+
+    assets = Assets.find(arguments.assets)
+    check_name(arguments.name)
+    if arguments.name in list_voices(assets.voices) and not arguments.replace:
+        raise UserError(
+            f"voice '{arguments.name}' exists: choose another name, or --replace it"
+        )
+    mimi, campplus = load_mimi(assets.mimi), load_campplus(assets.campplus)
+    voice = make_voice(arguments.name, arguments.recording, mimi, campplus)
+    print(f"{voice.seconds:.1f} s of reference in {save_voice(assets.voices, voice)}")
+
+
+def _remove_voice(arguments: argparse.Namespace) -> None:
+    from minimind_o.generation.voices import remove_voice
+
+    remove_voice(Assets.find(arguments.assets).voices, arguments.name)
+    print(f"voice '{arguments.name}' is gone")
 
 
 def _voices(arguments: argparse.Namespace) -> None:

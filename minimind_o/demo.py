@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 
 from minimind_o.assets import Assets
+from minimind_o.data.encoders import Source
 from minimind_o.errors import UserError
 from minimind_o.evaluation.hearing import hear
 from minimind_o.evaluation.normalise import is_mandarin
@@ -35,6 +36,39 @@ QUESTIONS = (
     "Say: a small bird sings near the river.",
 )
 SEEN_VOICES = ("ada", "ben", "clara", "dan", "eva")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked, by text, speech and picture, and what to call it."""
+
+    text: str = ""
+    speech: Source | None = None
+    picture: Source | None = None
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """The label, or the text itself."""
+        return self.label or self.text
+
+
+def all_ways(assets: Assets) -> list[Asked]:
+    """Written questions, a spoken one, a picture, and both at once."""
+    folder = assets.examples
+    spoken, picture = folder / "question.wav", folder / "picture.png"
+    return [
+        *(Asked(text=question) for question in QUESTIONS),
+        Asked(speech=spoken, label="[spoken] question.wav"),
+        Asked(text="What do you see?", picture=picture, label="[picture] picture.png"),
+        Asked(
+            speech=folder / "about_the_picture.wav",
+            picture=picture,
+            label="[spoken, picture] about_the_picture.wav, picture.png",
+        ),
+    ]
+
+
 MARKER = ".written-by-minimind-o-demo"
 
 
@@ -62,7 +96,7 @@ class Speaking:
         )
 
     def requests(
-        self, questions: Sequence[str], assets: Assets, num_codes: int
+        self, asked: Sequence[Asked], assets: Assets, num_codes: int
     ) -> list[Request]:
         """What the engine is asked, one request a question.
 
@@ -78,25 +112,27 @@ class Speaking:
         voices = [load_voice(assets.voices, n, num_codes=num_codes) for n in names]
         return [
             Request(
-                question=question,
+                question=one.text,
+                speech=one.speech,
+                picture=one.picture,
                 voice=voice,
                 text_sampling=text,
                 audio_sampling=audio,
                 seed=self.seed,
             )
-            for question, voice in zip(questions, cycle(voices), strict=False)
+            for one, voice in zip(asked, cycle(voices), strict=False)
         ]
 
 
-def say(question: str, path: Path, speaking: Speaking, assets: Assets) -> Spoken:
+def ask(asked: Asked, path: Path, speaking: Speaking, assets: Assets) -> Spoken:
     """Answer one question into the WAV `path`, its text printed as it comes.
 
     Raises:
-        UserError: an empty or too long question, an unknown voice, a damaged asset, or
-            no place for a WAV.
+        UserError: an empty or too long question, a recording or picture that cannot be
+            read, an unknown voice, a damaged asset, or no place for a WAV.
     """
     engine = load_engine(assets)
-    (request,) = speaking.requests([question], assets, engine.model.config.num_codes)
+    (request,) = speaking.requests([asked], assets, engine.model.config.num_codes)
     spoken = _answer(engine, request, path)
     if spoken.path is None:
         raise UserError("the answer has no sound: try another question or --seed")
@@ -105,23 +141,23 @@ def say(question: str, path: Path, speaking: Speaking, assets: Assets) -> Spoken
 
 
 def demo(
-    questions: Sequence[str], folder: Path, speaking: Speaking, assets: Assets
+    asked: Sequence[Asked], folder: Path, speaking: Speaking, assets: Assets
 ) -> str:
-    """Ask `questions`, write the answers into `folder`, judge them; returns the table.
+    """Ask, write the answers into `folder`, judge them; returns the table.
 
     Raises:
-        UserError: as `say`; or `folder` holds files that the demo did not write.
+        UserError: as `ask`; or `folder` holds files that the demo did not write.
     """
     engine = load_engine(assets)
-    requests = speaking.requests(questions, assets, engine.model.config.num_codes)
+    requests = speaking.requests(asked, assets, engine.model.config.num_codes)
     claim_folder(folder)
     spoken = []
-    for number, request in enumerate(requests, start=1):
+    for number, (one, request) in enumerate(zip(asked, requests, strict=True), start=1):
         voice = request.voice.name if request.voice else "no voice"
-        print(f"{number}. {request.question}  [{voice}]\n   ", end="", flush=True)
-        file = folder / f"{number:02d}_{file_stem(request.question)}.wav"
+        print(f"{number}. {one.name}  [{voice}]\n   ", end="", flush=True)
+        file = folder / f"{number:02d}_{file_stem(one.name)}.wav"
         spoken.append(_answer(engine, request, file))
-    table = judge(questions, spoken, assets)
+    table = judge([one.name for one in asked], spoken, assets)
     print(f"\n{table}\n\nThe answers are in {folder}")
     return table
 

@@ -236,6 +236,39 @@ def token_probabilities(
     return figure
 
 
+def similarity_map(
+    cosines_NM: ArrayLike, rows: Sequence[str], columns: Sequence[str] | None = None
+) -> Picture:
+    """Cosines as shaded cells with their values.
+
+    A name stands once for a run of equal ones, such as several recordings of one voice.
+    """
+    values = np.asarray(cosines_NM)
+    columns = rows if columns is None else columns
+    side = 0.34 if max(values.shape) <= 16 else 0.15
+    size = (2.2 + side * values.shape[1], 1.2 + side * values.shape[0])
+    figure = Picture(figsize=size, layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(values, cmap="viridis", vmin=-0.2, vmax=1)
+    if side > 0.2:
+        for (row, column), value in np.ndenumerate(values):
+            axes.text(
+                column, row, f"{value:.1f}", ha="center", va="center", fontsize=7,
+                color="black" if value > 0.6 else "white",
+            )  # fmt: skip
+    for names, set_ticks in ((rows, axes.set_yticks), (columns, axes.set_xticks)):
+        middles = {name: _middle(names, name) for name in dict.fromkeys(names)}
+        set_ticks(list(middles.values()), list(middles))
+    axes.tick_params(axis="x", labelrotation=90, length=0)
+    axes.tick_params(axis="y", length=0)
+    figure.colorbar(image, ax=axes, label="cosine", shrink=0.8)
+    return figure
+
+
+def _middle(names: Sequence[str], name: str) -> float:
+    return float(np.mean([place for place, other in enumerate(names) if other == name]))
+
+
 def _panels(count: int, height: float) -> tuple[Picture, list[Axes]]:
     figure = Picture(figsize=(9.5, height * count), layout="constrained")
     panels = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]

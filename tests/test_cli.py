@@ -1,16 +1,21 @@
 """The command line: one sentence and exit code 2 for what a user can mend."""
 
+import shutil
 import subprocess
 import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import soundfile
+import torch
 
 from minimind_o import cli, figures
 from minimind_o.assets import FILES, NANO_ROOT
+from minimind_o.data.speech import VOICES, render
 from minimind_o.errors import UserError
 from minimind_o.evaluation import run
+from minimind_o.generation.voices import load_voice
 from minimind_o.nano import command
 
 
@@ -40,6 +45,15 @@ def say(*arguments: str) -> list[str]:
         (["demo", "--voice", "nobody"], "known voices: ada"),
         (["voices", "--assets", "nowhere"], "nowhere does not exist"),
         (["data", "check", "nowhere.parquet"], "nowhere.parquet"),
+        (["ask"], "nothing was asked"),
+        (["ask", "--audio", "nowhere.wav"], "nowhere.wav does not exist"),
+        (["ask", "--image", "nowhere.png"], "nowhere.png does not exist"),
+        (["ask", "--mic", "2", "--audio", "a.wav"], "give one of them"),
+        (["ask", "--mic", "600"], "600.0 s cannot be recorded"),
+        (["voices", "add", "Ada Lovelace", "a.wav"], "cannot name a voice"),
+        (["voices", "add", "ada", "a.wav"], "'ada' exists"),
+        (["voices", "add", "zoe", "nowhere.wav"], "nowhere.wav does not exist"),
+        (["voices", "remove", "nobody"], "'nobody' is unknown"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
 )
@@ -132,6 +146,27 @@ def test_voices_are_listed(capsys):
     shown = capsys.readouterr().out
     for name in ("ada", "ben", "clara", "dan", "eva"):
         assert name in shown
+
+
+def test_a_voice_is_added_from_a_recording_and_removed(tmp_path, capsys):
+    root = tmp_path / "assets"
+    root.mkdir()
+    for name in ("mimi", "campplus"):
+        (root / name).symlink_to(NANO_ROOT / name)
+    shutil.copytree(NANO_ROOT / "voices", root / "voices")
+    wave = render("The old teacher reads a letter.", "en-us", VOICES["leo"]).wave
+    soundfile.write(tmp_path / "leo.wav", wave, 24_000)
+    added = ["voices", "add", "my-leo", str(tmp_path / "leo.wav")]
+    assert cli.main([*added, "--assets", str(root)]) == 0
+    mine, leo = (load_voice(root / "voices", n) for n in ("my-leo", "leo"))
+    vectors = [torch.from_numpy(v.speaker_embedding_S) for v in (mine, leo)]
+    assert float(torch.cosine_similarity(*vectors, dim=0)) > 0.6
+    assert cli.main([*added, "--assets", str(root)]) == 2
+    assert cli.main([*added, "--replace", "--assets", str(root)]) == 0
+    assert cli.main(["voices", "remove", "my-leo", "--assets", str(root)]) == 0
+    capsys.readouterr()
+    assert cli.main(["voices", "list", "--assets", str(root)]) == 0
+    assert "my-leo" not in capsys.readouterr().out
 
 
 def test_figures_prints_every_bar(capsys):

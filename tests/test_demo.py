@@ -6,7 +6,15 @@ import soundfile
 
 from minimind_o import demo as demo_module
 from minimind_o.assets import Assets
-from minimind_o.demo import Speaking, claim_folder, demo, file_stem, say
+from minimind_o.demo import (
+    Asked,
+    Speaking,
+    all_ways,
+    ask,
+    claim_folder,
+    demo,
+    file_stem,
+)
 from minimind_o.errors import UserError
 from minimind_o.generation.events import AudioEvent, EndEvent, TextEvent, Timings
 from minimind_o.generation.voices import Voice, save_voice
@@ -95,7 +103,7 @@ def test_say_writes_the_sound_while_the_rest_is_being_generated(
     tmp_path, assets, engine, capsys
 ):
     engine.watched = tmp_path / "a.wav"
-    say("What?", engine.watched, Speaking(voice="ben"), assets)
+    ask(Asked(text="What?"), engine.watched, Speaking(voice="ben"), assets)
     assert engine.seen_frames == [1, 2, 3]
     samples, rate = soundfile.read(engine.watched, dtype="float32")
     assert rate == 24_000
@@ -105,7 +113,7 @@ def test_say_writes_the_sound_while_the_rest_is_being_generated(
 
 def test_options_reach_the_engine(tmp_path, assets, engine):
     speaking = Speaking(voice="ben", seed=7, temperature=0.3, audio_temperature=0)
-    say("What?", tmp_path / "a.wav", speaking, assets)
+    ask(Asked(text="What?"), tmp_path / "a.wav", speaking, assets)
     (request,) = engine.requests
     assert request.voice.name == "ben"
     assert request.seed == 7
@@ -116,7 +124,7 @@ def test_options_reach_the_engine(tmp_path, assets, engine):
 def test_an_answer_without_sound_is_no_success(tmp_path, assets, engine):
     engine.num_frames = 0
     with pytest.raises(UserError, match="no sound"):
-        say("What?", tmp_path / "a.wav", Speaking(voice="ben"), assets)
+        ask(Asked(text="What?"), tmp_path / "a.wav", Speaking(voice="ben"), assets)
 
 
 def test_a_refused_question_leaves_an_older_answer_alone(tmp_path, assets, engine):
@@ -124,12 +132,14 @@ def test_a_refused_question_leaves_an_older_answer_alone(tmp_path, assets, engin
     path.write_bytes(b"older")
     for question, voice in ((" ", "ben"), ("What?", "nobody")):
         with pytest.raises(UserError):
-            say(question, path, Speaking(voice=voice), assets)
+            ask(Asked(text=question), path, Speaking(voice=voice), assets)
     assert path.read_bytes() == b"older"
 
 
 def test_the_demo_ends_with_a_table(tmp_path, assets, engine, transcriber, capsys):
-    table = demo(["What?", "谁？"], tmp_path / "out", Speaking(), assets)
+    table = demo(
+        [Asked(text="What?"), Asked(text="谁？")], tmp_path / "out", Speaking(), assets
+    )
     head, _, *rows = table.splitlines()
     for column in ("question", "answer", "heard", "CER", "first sound", "real-time"):
         assert column in head
@@ -148,7 +158,7 @@ def test_the_demo_ends_with_a_table(tmp_path, assets, engine, transcriber, capsy
 
 def test_a_silent_answer_has_a_row_too(tmp_path, assets, engine, transcriber):
     engine.num_frames = 0
-    table = demo(["What?"], tmp_path / "out", Speaking(), assets)
+    table = demo([Asked(text="What?")], tmp_path / "out", Speaking(), assets)
     assert table.splitlines()[-1].split() == ["What?", "red", "cat", "1.00", "-", "-"]
 
 
@@ -184,3 +194,18 @@ def test_the_demo_writes_again_into_its_own_folder_only(tmp_path):
 )
 def test_file_names_come_from_questions(question, stem):
     assert file_stem(question) == stem
+
+
+def test_the_demo_asks_by_text_speech_picture_and_both():
+    asked = all_ways(Assets.find())
+    ways = {(bool(one.text), bool(one.speech), bool(one.picture)) for one in asked}
+    assert ways == {
+        (True, False, False),
+        (False, True, False),
+        (True, False, True),
+        (False, True, True),
+    }
+    assert len({one.name for one in asked}) == len(asked)
+    for one in asked:
+        assert one.speech is None or one.speech.is_file()
+        assert one.picture is None or one.picture.is_file()

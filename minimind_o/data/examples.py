@@ -42,6 +42,8 @@ class ExampleOptions:
     """Longest grid in positions; longer rows are cut, and that is reported."""
     reference_probability: float = 1.0
     """How often a row's voice prompt is used."""
+    speaker_probability: float = 1.0
+    """How often a row's speaker vector is used."""
     code_noise: float = 0.0
     """Share of the answer's input codes replaced by random codes; labels stay clean."""
     remove_empty_thought: bool = True
@@ -50,7 +52,11 @@ class ExampleOptions:
     """Seed of the voice prompt and the noise, together with epoch and row."""
 
     def __post_init__(self) -> None:
-        for name in ("reference_probability", "code_noise"):
+        for name in (
+            "reference_probability",
+            "speaker_probability",
+            "code_noise",
+        ):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise UserError(
                     f"{name} is {getattr(self, name)}; it must lie in 0..1."
@@ -168,6 +174,8 @@ class ExampleDataset(Dataset[TrainingExample]):
         codes, reference = table.codes[index].T, table.references[index].T
         speaker = table.speakers[index]
         use_reference = rng.random() < options.reference_probability
+        if speaker is not None and rng.random() >= options.speaker_probability:
+            speaker = None
         example = build_example(
             self.spec,
             table.text[index],

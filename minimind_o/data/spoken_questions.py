@@ -25,13 +25,13 @@ REVERBERATION = (0.05, 0.35)  # seconds until the room has faded by 60 decibels
 ROOM_SHARE = (0.0, 0.4)  # amplitude of the room's sound beside the direct one
 
 
-def spoken_question(
+def asked_wave(
     spoken: str,
     language: str,
     rng: np.random.Generator,
     voice: Voice | None = None,
-) -> bytes:
-    """A question as someone might have recorded it: Opus in OGG, 16 kHz, mono.
+) -> NDArray[np.float32]:
+    """A question as someone might have said it, at `QUESTION_RATE`.
 
     Args:
         spoken: the text as espeak-ng is to pronounce it.
@@ -45,10 +45,20 @@ def spoken_question(
     wave_N = soxr.resample(clean, SAMPLE_RATE, QUESTION_RATE)
     wave_N = add_noise(add_room(wave_N, rng), rng.uniform(*SIGNAL_TO_NOISE), rng)
     wave_N *= rng.uniform(0.3, 0.9) / np.abs(wave_N).max()
+    return wave_N
+
+
+def spoken_question(
+    spoken: str,
+    language: str,
+    rng: np.random.Generator,
+    voice: Voice | None = None,
+) -> bytes:
+    """`asked_wave` as someone might have recorded it: Opus in OGG, mono."""
     file = io.BytesIO()
     soundfile.write(
-        file, wave_N, QUESTION_RATE, format="OGG", subtype="OPUS",
-        compression_level=COMPRESSION,
+        file, asked_wave(spoken, language, rng, voice), QUESTION_RATE, format="OGG",
+        subtype="OPUS", compression_level=COMPRESSION,
     )  # fmt: skip
     return file.getvalue()
 

@@ -1,4 +1,4 @@
-"""Evaluation prompts from a text-to-speech Parquet file."""
+"""Evaluation prompts from a Parquet file in the released schema."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from minimind_o.data.schema import BadRows, Row, RowFormat, read_rows
 from minimind_o.errors import UserError
 from minimind_o.evaluation.normalise import is_mandarin
 
-Kind = Literal["fact", "read_aloud"]
-KINDS: tuple[Kind, ...] = ("fact", "read_aloud")
+Kind = Literal["fact", "read_aloud", "spoken", "picture"]
+KINDS: tuple[Kind, ...] = ("fact", "read_aloud", "spoken", "picture")
 READ_ALOUD_OPENINGS = ("Say: ", "读：")
 
 KnownVoice = tuple[str, NDArray[np.integer]]
@@ -33,7 +33,8 @@ class Case:
     """One prompt of the data, with the answer the data gives to it."""
 
     kind: Kind
-    """A question about a fact, or a text to be read aloud."""
+    """A written question, a text to be read aloud, a spoken question, or one about a
+    picture, written or spoken."""
     language: str
     """`en` or `zh`, by the answer."""
     voice: str
@@ -48,6 +49,16 @@ class Case:
     """The speaker vector, where the data has one."""
     answer_codes_QF: NDArray[np.int32] | None
     """The answer's recording as codes."""
+    recordings: tuple[bytes, ...] = ()
+    """What the user said, as audio files."""
+    pictures: tuple[bytes, ...] = ()
+    """What the user showed, as picture files."""
+
+
+def kinds_of(cases: Sequence[Case]) -> tuple[Kind, ...]:
+    """The kinds that there are, in the order of `KINDS`."""
+    present = {case.kind for case in cases}
+    return tuple(kind for kind in KINDS if kind in present)
 
 
 def read_cases(
@@ -96,7 +107,7 @@ def _case(row: Row, voices: Sequence[KnownVoice]) -> Case:
     _, answer = split_thought(row.turns[1]["content"])
     reference = row.reference_codes
     return Case(
-        kind="read_aloud" if prompt.startswith(READ_ALOUD_OPENINGS) else "fact",
+        kind=_kind(row, prompt),
         language="zh" if is_mandarin(answer) else "en",
         voice="" if reference is None else _voice_name(reference, voices),
         prompt=prompt,
@@ -104,7 +115,17 @@ def _case(row: Row, voices: Sequence[KnownVoice]) -> Case:
         reference_codes_QR=reference,
         speaker_embedding=row.speaker_embedding,
         answer_codes_QF=row.answer_codes,
+        recordings=tuple(row.question_audios),
+        pictures=tuple(row.images),
     )
+
+
+def _kind(row: Row, prompt: str) -> Kind:
+    if row.images:
+        return "picture"
+    if row.question_audios:
+        return "spoken"
+    return "read_aloud" if prompt.startswith(READ_ALOUD_OPENINGS) else "fact"
 
 
 def _voice_name(reference_QR: NDArray[np.int32], voices: Sequence[KnownVoice]) -> str:

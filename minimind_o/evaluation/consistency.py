@@ -14,13 +14,14 @@ from pathlib import Path
 import torch
 
 from minimind_o.assets import Assets
+from minimind_o.data.encoders import MediaEncoders, MediaStates
 from minimind_o.data.schema import RowFormat
 from minimind_o.errors import UserError
 from minimind_o.evaluation.cases import (
-    KINDS,
     Case,
     Kind,
     KnownVoice,
+    kinds_of,
     read_cases,
     select,
 )
@@ -58,8 +59,8 @@ class ConsistencyRun:
     """Folder for `consistency.parquet` and `consistency.md`."""
     num: int = 200
     """Prompts of each kind."""
-    kinds: tuple[Kind, ...] = KINDS
-    """Which kinds of prompts."""
+    kinds: tuple[Kind, ...] = ()
+    """Which kinds of prompts; empty: all that there are."""
     seed: int = 0
     """Draws prompts, samples and bootstrap."""
     batch_size: int = 32
@@ -119,6 +120,7 @@ def run(
         [case.reference_codes_QR for case in cases],
         sampling,
         speaker_embeddings=[case.speaker_embedding for case in cases],
+        media=encode_media(cases, assets),
         batch_size=options.batch_size,
         seed=options.seed,
     )
@@ -133,6 +135,14 @@ def run(
     if record_command:
         record_figures(items, yardsticks, record_command, figures_file)
     return Consistency(items=items, yardsticks=yardsticks)
+
+
+def encode_media(cases: Sequence[Case], assets: Assets) -> list[MediaStates]:
+    """What the assets' encoders make of the cases' recordings and pictures."""
+    encoders = MediaEncoders(assets.path("sensevoice"), assets.path("siglip2"))
+    return encoders.encode(
+        [case.recordings for case in cases], [case.pictures for case in cases]
+    )
 
 
 def compare(
@@ -233,7 +243,7 @@ def _choose_cases(
     voices += reference_voices(mimi)
     cases = read_cases(options.data, row_format, voices)
     chosen = []
-    for kind in options.kinds:
+    for kind in options.kinds or kinds_of(cases):
         chosen += select(
             cases, kind, options.num, seed=options.seed, source=str(options.data)
         )

@@ -13,6 +13,12 @@ from minimind_o.evaluation.statistics import Estimate
 CER_OF_KIND = {
     "fact": "consistency_cer_t2a_seen",
     "read_aloud": "consistency_cer_read_aloud",
+    "spoken": "consistency_cer_a2a_seen",
+}
+RIGHT_OF_KIND = {
+    "fact": "answers_right_t2a",
+    "spoken": "answers_right_a2a",
+    "picture": "descriptions_right_i2t",
 }
 
 
@@ -30,8 +36,12 @@ def record_figures(
     for kind, name in CER_OF_KIND.items():
         of_kind = [item for item in items if item.kind == kind]
         _record_cer(name, [item.hearing for item in of_kind], command, path)
-        if of_kind and kind == "fact":
-            _record("answers_right_t2a", right_share(of_kind), command, path)
+    for kind, name in RIGHT_OF_KIND.items():
+        of_kind = [item for item in items if item.kind == kind]
+        if of_kind:
+            _record(name, right_share(of_kind), command, path)
+    if {item.kind for item in items}.isdisjoint(("fact", "read_aloud")):
+        return  # the yardsticks' figures are those of the text-to-speech set
     for language in ("en", "zh"):
         original = [h for h in yardsticks.original if h.language == language]
         _record_cer(f"transcriber_cer_{language}", original, command, path)

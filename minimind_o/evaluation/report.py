@@ -19,6 +19,8 @@ LENGTH_BUCKETS = ((0, 15), (16, 30), (31, 60))
 KIND_TITLES = {
     "fact": "facts, unseen phrasings",
     "read_aloud": "read aloud, unseen texts",
+    "spoken": "spoken questions, unseen phrasings and voices",
+    "picture": "pictures, unseen pairs of thing and colour",
 }
 
 
@@ -27,7 +29,7 @@ class Item:
     """One prompt, the model's answer and what was heard of it."""
 
     kind: str
-    """`fact` or `read_aloud`."""
+    """One of `KIND_TITLES`."""
     voice: str
     """Name of the reference voice; empty where the codes are none of the known."""
     prompt: str

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
 
-SUITES = ("consistency",)
+SUITES = ("consistency", "voices")
+SETS = ("sft_t2a", "sft_a2a", "sft_i2t")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -19,23 +20,34 @@ def main(argv: Sequence[str]) -> None:
         UserError: bad files, or more prompts asked for than there are.
     """
     arguments = build_parser().parse_args(argv)
+    assets = Assets.find(arguments.assets)
+    command = f"minimind-o evaluate {shlex.join(argv)}"
+    recorded = command if arguments.record else None
     # torch and funasr load only once the arguments are known to be right.
-    from minimind_o.evaluation.cases import KINDS
+    if arguments.suite == "voices":
+        from minimind_o.evaluation import voices
+
+        voices.run(
+            arguments.model or assets.omni,
+            assets,
+            num=arguments.num,
+            seed=arguments.seed,
+            record_command=recorded,
+        )
+        return
     from minimind_o.evaluation.consistency import ConsistencyRun, run
 
-    assets = Assets.find(arguments.assets)
     options = ConsistencyRun(
         model=arguments.model or assets.omni,
-        data=arguments.data or assets.sft_t2a / "test.parquet",
+        data=arguments.data or assets.checked(arguments.set) / "test.parquet",
         out=arguments.out,
         num=arguments.num,
-        kinds=(arguments.kind,) if arguments.kind else KINDS,
+        kinds=(arguments.kind,) if arguments.kind else (),
         seed=arguments.seed,
         batch_size=arguments.batch_size,
         device=arguments.device,
     )
-    command = f"minimind-o evaluate {shlex.join(argv)}"
-    run(options, assets, record_command=command if arguments.record else None)
+    run(options, assets, record_command=recorded)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,16 +61,24 @@ def build_parser() -> argparse.ArgumentParser:
         "--model", type=Path, metavar="FOLDER", help="default: omni of the assets"
     )
     parser.add_argument(
-        "--data", type=Path, metavar="PARQUET", help="default: the assets' test split"
+        "--set", choices=SETS, default=SETS[0], help="whose test split to ask"
     )
     parser.add_argument(
-        "--num", type=_positive, default=200, help="prompts of each kind"
+        "--data", type=Path, metavar="PARQUET", help="a file of your own instead"
+    )
+    parser.add_argument(
+        "--num",
+        type=_positive,
+        default=200,
+        help="prompts of each kind, or for each voice",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/consistency"), metavar="FOLDER"
     )
     parser.add_argument(
-        "--kind", choices=("fact", "read_aloud"), help="default: both kinds"
+        "--kind",
+        choices=("fact", "read_aloud", "spoken", "picture"),
+        help="default: all kinds that there are",
     )
     parser.add_argument("--seed", type=int, default=0, help="prompts and sampling")
     parser.add_argument("--batch-size", type=_positive, default=32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from minimind_o.assets import Assets
+from minimind_o.data.encoders import MediaEncoders
 from minimind_o.errors import UserError
 from minimind_o.frozen.mimi import load_mimi
 from minimind_o.generation.engine import Engine
@@ -25,4 +26,5 @@ def load_engine(assets: Assets, device: str = "cpu") -> Engine:
             f"entries, the codec in {assets.mimi} reads {mimi.num_codes}: they must "
             "come from one tree of assets"
         )
-    return Engine(model, load_tokenizer(assets.tokenizer), mimi)
+    encoders = MediaEncoders(assets.path("sensevoice"), assets.path("siglip2"), device)
+    return Engine(model, load_tokenizer(assets.tokenizer), mimi, encoders=encoders)

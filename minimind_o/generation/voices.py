@@ -1,7 +1,8 @@
 """Voice prompts: a second or two of a speaker's codes that the answer is to sound like.
 
 One JSON file a voice, `voices/<name>.json`:
-`{"name": "ada", "codes": [[…] × 8], "speaker_embedding": […] or null}`.
+`{"name": "ada", "codes": [[…] × 8], "speaker_embedding": […] or null}`. The released
+`.pt` files, each a dictionary of many voices, are read as well.
 Shapes: Q codebook, T frame, S speaker-embedding width.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from minimind_o.errors import UserError
+from minimind_o.errors import UserError, first_line
 
 NUM_CODEBOOKS = 8
 
@@ -38,8 +39,14 @@ class Voice:
 
 
 def list_voices(folder: Path) -> list[str]:
-    """The names of the voices in `folder`, sorted."""
-    return sorted(file.stem for file in folder.glob("*.json"))
+    """The names of the voices in `folder`, sorted.
+
+    Raises:
+        UserError: a damaged `.pt` file.
+    """
+    single = [file.stem for file in folder.glob("*.json")]
+    many = [n for file in folder.glob("*.pt") for n in read_released_voices(file)]
+    return sorted({*single, *many})
 
 
 def load_voice(folder: Path, name: str, *, num_codes: int | None = None) -> Voice:
@@ -59,6 +66,8 @@ def load_voice(folder: Path, name: str, *, num_codes: int | None = None) -> Voic
             f"voice '{name}' is unknown; known voices: {', '.join(known) or 'none'}"
         )
     file = folder / f"{name}.json"
+    if not file.is_file():
+        return _from_released(folder, name, num_codes)
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -69,6 +78,64 @@ def load_voice(folder: Path, name: str, *, num_codes: int | None = None) -> Voic
     embedding = content.get("speaker_embedding")
     embedding_S = None if embedding is None else np.asarray(embedding, np.float32)
     return Voice(name=name, codes_QT=codes_QT, speaker_embedding_S=embedding_S)
+
+
+def read_released_voices(file: Path) -> dict[str, Voice]:
+    """The voices of a released file: name -> `ref_codes` (8, T), `spk_emb` (192,).
+
+    Only tensors are read from it, no code.
+
+    Raises:
+        UserError: not such a file.
+    """
+    import torch  # takes seconds, and other voices do without
+
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+        return {
+            str(name): Voice(
+                name=str(name),
+                codes_QT=_checked_codes(file, entry["ref_codes"].numpy(), None),
+                speaker_embedding_S=entry["spk_emb"].float().numpy().reshape(-1),
+            )
+            for name, entry in content.items()
+        }
+    except UserError:
+        raise
+    except Exception as error:  # unpickling raises anything
+        raise UserError(
+            f"voice file {file} must be a dictionary of voices with the tensors "
+            f"ref_codes and spk_emb ({first_line(error)})"
+        ) from None
+
+
+def remove_voice(folder: Path, name: str) -> None:
+    """Delete the voice `name`.
+
+    Raises:
+        UserError: no such voice, or one inside a file of many.
+    """
+    known = list_voices(folder)
+    if name not in known:
+        raise UserError(
+            f"voice '{name}' is unknown; known voices: {', '.join(known) or 'none'}"
+        )
+    file = folder / f"{name}.json"
+    if not file.is_file():
+        raise UserError(
+            f"voice '{name}' is one of many in a .pt file of {folder}: it cannot be "
+            "removed alone"
+        )
+    file.unlink()
+
+
+def _from_released(folder: Path, name: str, num_codes: int | None) -> Voice:
+    for file in sorted(folder.glob("*.pt")):
+        voices = read_released_voices(file)
+        if name in voices:
+            _checked_codes(file, voices[name].codes_QT, num_codes)
+            return voices[name]
+    raise AssertionError("the voice was listed")
 
 
 def save_voice(folder: Path, voice: Voice) -> Path:

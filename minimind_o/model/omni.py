@@ -103,8 +103,11 @@ class OmniModel(nn.Module):
             UserError: placeholders and encoder states differ in number (names the
                 row), the sequence is too long, or a captured layer does not exist.
         """
+        num_text_positions = self._num_text_positions(text_labels, audio_labels)
+        if thinker_only and num_text_positions is not None:
+            input_ids_BST = input_ids_BST[..., :num_text_positions]
         self._check_length(input_ids_BST.shape[-1])
-        embedded_BTD = self._embed_text(
+        embedded_BTD = self.embed(
             input_ids_BST[:, -1],
             audio_states,
             audio_lengths,
@@ -113,7 +116,7 @@ class OmniModel(nn.Module):
         )
         bridge_BTD, states_BTD = self.thinker(
             embedded_BTD,
-            num_text_positions=self._num_text_positions(text_labels, audio_labels),
+            num_text_positions=num_text_positions,
         )
         output = OmniOutput()
         has_labels = text_labels is not None or audio_labels is not None
@@ -192,7 +195,7 @@ class OmniModel(nn.Module):
         Raises:
             UserError: as `forward`, or the cache is full.
         """
-        embedded_BTD = self._embed_text(
+        embedded_BTD = self.embed(
             input_ids_BST[:, -1],
             audio_states,
             audio_lengths,
@@ -299,14 +302,19 @@ class OmniModel(nn.Module):
 
     # Parts of a pass
 
-    def _embed_text(
+    def embed(
         self,
         text_BT: Tensor,
-        audio_states: Tensor | None,
-        audio_lengths: Tensor | None,
-        image_states: Tensor | None,
-        image_lengths: Tensor | None,
+        audio_states: Tensor | None = None,
+        audio_lengths: Tensor | None = None,
+        image_states: Tensor | None = None,
+        image_lengths: Tensor | None = None,
     ) -> Tensor:
+        """What the Thinker reads, (B, T, D): embeddings, states in their places.
+
+        Raises:
+            UserError: as `forward`.
+        """
         x_BTD = self.thinker.embed_tokens(text_BT)
         for kind, token, states, lengths, projector in (
             ("speech", self.config.audio_token_id, audio_states, audio_lengths,

@@ -131,6 +131,13 @@ class Talker(nn.Module):
             speaker_B1D = self.speaker_proj(speaker_embedding).unsqueeze(1)
             is_speaker_BT1 = (codes_BQT[:, 0] == self.speaker_token).unsqueeze(-1)
             embedded_BTD = torch.where(is_speaker_BT1, speaker_B1D, embedded_BTD)
+        elif self.training and self.speaker_proj.weight.requires_grad:
+            # A zero that gives the projection its gradient, which data-parallel
+            # training waits for.
+            none_0E = self.speaker_proj.weight.new_zeros(
+                0, self.speaker_proj.in_features
+            )
+            embedded_BTD = embedded_BTD + self.speaker_proj(none_0E).sum()
         text_BTD = self.embed_proj(bridge_BTD) * self.text_scale
         x_BTD = text_BTD + self.codec_proj(embedded_BTD) * self.audio_scale
         rotary = self.rotary(cache.length if cache is not None else 0, x_BTD.shape[1])

@@ -22,9 +22,13 @@ TITLES = {
     "tokenizer": "Byte-pair tokenizer of the nano world",
     "mimi": "Nano Mimi, the speech codec",
     "sensevoice": "Nano SenseVoice, speech encoder and transcriber",
+    "siglip2": "Nano SigLIP2, the vision encoder",
     "campplus": "Nano CAM++, the speaker encoder",
     "voices": "Voice prompts of the twelve voices",
     "sft_t2a": "Questions and spoken answers",
+    "sft_a2a": "Spoken questions and spoken answers",
+    "sft_i2t": "Questions about pictures and spoken answers",
+    "examples": "A spoken question, a picture, and a spoken question about it",
     "llm": "Nano MiniMind, the language model",
     "omni": "The trained nano model",
 }
@@ -139,6 +143,13 @@ def _sensevoice(run: NanoRun) -> Metrics:
     return dict(trained) | transcriber_errors(out, mimi)
 
 
+def _siglip2(run: NanoRun) -> Metrics:
+    from minimind_o.nano.siglip2 import Siglip2Recipe, train_siglip2
+
+    recipe, out = Siglip2Recipe(seed=run.seed), run.out("siglip2")
+    return dict(train_siglip2(recipe, run.assets.tokenizer, run.work, out))
+
+
 def _campplus(run: NanoRun) -> Metrics:
     from minimind_o.nano.campplus import CampPlusRecipe, train_campplus
 
@@ -172,6 +183,26 @@ def _sft_t2a(run: NanoRun) -> Metrics:
     return dict(build_t2a(mimi, campplus, run.work, out, seed=run.seed))
 
 
+def _sft_a2a(run: NanoRun) -> Metrics:
+    from minimind_o.nano.a2a import build_a2a
+
+    mimi, campplus, out = run.assets.mimi, run.assets.campplus, run.out("sft_a2a")
+    return dict(build_a2a(mimi, campplus, run.work, out, seed=run.seed))
+
+
+def _sft_i2t(run: NanoRun) -> Metrics:
+    from minimind_o.nano.i2t import build_i2t
+
+    mimi, campplus, out = run.assets.mimi, run.assets.campplus, run.out("sft_i2t")
+    return dict(build_i2t(mimi, campplus, run.work, out, seed=run.seed))
+
+
+def _examples(run: NanoRun) -> Metrics:
+    from minimind_o.nano.examples import write_examples
+
+    return dict(write_examples(run.out("examples"), run.seed))
+
+
 def _llm(run: NanoRun) -> Metrics:
     from dataclasses import replace
 
@@ -182,28 +213,22 @@ def _llm(run: NanoRun) -> Metrics:
 
 
 def _omni(run: NanoRun) -> Metrics:
-    from dataclasses import replace
-
     from minimind_o.nano.omni import STAGES, train_omni
 
-    figures = train_omni(
-        [replace(stage, seed=run.seed) for stage in STAGES],
-        tokenizer=run.assets.tokenizer,
-        llm=run.assets.llm,
-        sft_t2a=run.assets.sft_t2a,
-        work=run.work,
-        out=run.out("omni"),
-    )
-    return dict(figures)
+    return dict(train_omni(STAGES, run.assets, run.work, run.out("omni"), run.seed))
 
 
 MAKERS: dict[str, Callable[[NanoRun], Metrics]] = {
     "tokenizer": _tokenizer,
     "mimi": _mimi,
     "sensevoice": _sensevoice,
+    "siglip2": _siglip2,
     "campplus": _campplus,
     "voices": _voices,
     "sft_t2a": _sft_t2a,
+    "sft_a2a": _sft_a2a,
+    "sft_i2t": _sft_i2t,
+    "examples": _examples,
     "llm": _llm,
     "omni": _omni,
 }

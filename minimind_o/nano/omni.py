@@ -1,18 +1,26 @@
-"""Train the nano dense model: from the language model, on the spoken dialogues.
+"""Train the nano dense model: from the language model, stage after stage.
 
-Two stages. First the Talker learns alone to speak what the language model writes: the
-Thinker is frozen, so its upper half and its gradients need not be computed, which
-halves the time of a step. Then both learn together.
+T2A, then speech (A2A), then pictures (I2T), as the released model was trained. Three
+things are ours. In the first stage the Thinker is frozen: the Talker learns to speak
+what the language model writes, and since the Thinker's upper half and gradients need
+not be computed, a step takes half the time. Before speech and pictures the projector
+learns alone. And the later stages go on with rows of the earlier ones among theirs, so
+that nothing is forgotten.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from minimind_o.assets import Assets
+from minimind_o.data.encoders import MediaEncoders
+from minimind_o.errors import UserError
+from minimind_o.terminal_table import terminal_table
 from minimind_o.training.guidance import GuidedHead
 from minimind_o.training.processes import start_processes
-from minimind_o.training.recipe import TrainingRecipe
-from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
+from minimind_o.training.recipe import MODES, TrainingRecipe
+from minimind_o.training.stage import StageData, train_stage
 
 MAX_POSITIONS = 1280  # small batches and many steps: a CPU has no use for large ones
 # Codebooks 0 and 1 carry the words, codebook 2 a little (LOG.md); the others are close
@@ -33,10 +41,27 @@ GUIDED_HEADS = tuple(
     )
     for lag, ahead in heads
 )
-TALKER_STAGE = TrainingRecipe(
-    stage="talker",
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage: how it learns, from what, and what to expect.
+
+    train: Parquet files without their ending; those that end in `_more` are only made
+        by `minimind-o nano`, and the stage does without where they are missing.
+    expected: validation losses at the end of the shipped model's run.
+    """
+
+    recipe: TrainingRecipe
+    train: tuple[str, ...]
+    validation: str
+    expected: Mapping[str, float] = field(default_factory=dict)
+
+
+_SPEAKING = TrainingRecipe(
+    stage="t2a",
     num_steps=3000,
-    learning=("talker",),
+    learning=MODES["talker"],
     optimiser="muon",
     learning_rate=3e-3,
     warmup_steps=60,
@@ -46,46 +71,131 @@ TALKER_STAGE = TrainingRecipe(
     validate_every=400,
     save_every=200,
 )
-ALL_STAGE = replace(
-    TALKER_STAGE,
-    stage="all",
-    num_steps=3000,
-    learning=("thinker", "talker"),
-    learning_rate=1.5e-3,
+_ALL = replace(
+    _SPEAKING,
+    learning=MODES["all"],
+    learning_rate=1e-3,
     thinker_rate=0.3,  # it comes trained
 )
-STAGES = (TALKER_STAGE, ALL_STAGE)
+_PROJECTOR = TrainingRecipe(
+    stage="", num_steps=500, learning_rate=2e-3, warmup_steps=30, validate_every=200
+)
+_T2A = ("sft_t2a/train", "sft_t2a/train_more")
+_A2A = ("sft_a2a/train", "sft_a2a/train_more")
+_I2T = ("sft_i2t/train", "sft_i2t/train_more")
+STAGES = (
+    Stage(recipe=_SPEAKING, train=_T2A, validation="sft_t2a/validation"),
+    Stage(
+        recipe=replace(_PROJECTOR, stage="a2a_projector", learning=MODES["audio_proj"]),
+        train=_A2A,
+        validation="sft_a2a/validation",
+    ),
+    Stage(
+        recipe=replace(_ALL, stage="a2a", num_steps=1200),
+        train=(*_A2A, "sft_t2a/train"),
+        validation="sft_a2a/validation",
+    ),
+    Stage(
+        recipe=replace(
+            _PROJECTOR, stage="i2t_projector", learning=MODES["vision_proj"]
+        ),
+        train=_I2T,
+        validation="sft_i2t/validation",
+    ),
+    Stage(
+        recipe=replace(_ALL, stage="i2t", num_steps=900),
+        train=(*_I2T, *_A2A, "sft_t2a/train"),
+        validation="sft_i2t/validation",
+    ),
+)
 
 
 def train_omni(
-    stages: Sequence[TrainingRecipe], *, tokenizer: Path, llm: Path, sft_t2a: Path,
-    work: Path, out: Path,
-) -> dict[str, float]:  # fmt: skip
+    stages: Sequence[Stage], assets: Assets, work: Path, out: Path, seed: int
+) -> dict[str, float]:
     """Train (or resume) stage after stage and write the model `out`.
 
-    Each stage has its own folder in `work`, with its model when it has ended. Returns
-    the card's figures: those of the last stage, and the minutes of all.
+    Each stage has its own folder in `work`; one that has ended is not run again. A
+    table of the stages' losses, beside the expected ones, is printed at the end.
+
+    Returns:
+        The card's figures: the losses of the last stage, the minutes of each and of
+        all.
     """
-    data = T2AData(
-        train=sorted(sft_t2a.glob("train*.parquet")),
-        validation=[sft_t2a / "validation.parquet"],
-        max_positions=MAX_POSITIONS,
-        seed=stages[0].seed,
-    )
     processes = start_processes()
-    init, minutes, figures = llm, 0.0, {}
+    encoders = MediaEncoders(
+        assets.path("sensevoice"), assets.path("siglip2"), str(processes.device)
+    )
+    init = assets.llm
+    ended: dict[str, dict[str, float]] = {}
     try:
-        for number, recipe in enumerate(stages):
+        for number, stage in enumerate(stages):
+            recipe = replace(stage.recipe, seed=seed)
             folder = work / f"{number}_{recipe.stage}"
-            last = recipe is stages[-1]
-            figures = train_text_to_speech(
-                recipe, data, tokenizer_directory=tokenizer, init=init, work=folder,
-                out=out if last else folder / "model", processes=processes,
-                snapshot_every=400,
-            )  # fmt: skip
-            minutes += figures.pop("minutes")
-            figures[f"minutes_{recipe.stage}"] = minutes
-            init = folder / "model"
+            model = out if stage is stages[-1] else folder / "model"
+            done = folder / "figures.json"
+            if not done.is_file():
+                figures = train_stage(
+                    recipe,
+                    _data(stage, assets.root, seed),
+                    tokenizer_directory=assets.tokenizer,
+                    init=init,
+                    work=folder,
+                    out=model,
+                    processes=processes,
+                    encoders=encoders,
+                    snapshot_every=400,
+                )
+                if processes.is_main:
+                    done.write_text(json.dumps(figures) + "\n")
+                processes.barrier()
+            ended[recipe.stage] = json.loads(done.read_text())
+            init = model
     finally:
         processes.close()
-    return figures | {"minutes": minutes, "processes": processes.world_size}
+    if processes.is_main:
+        print(loss_table(stages, ended))
+    minutes = {f"minutes_{name}": f.pop("minutes") for name, f in ended.items()}
+    total = sum(minutes.values())
+    return {**figures_of_last(ended), **minutes, "minutes": total}
+
+
+def figures_of_last(ended: Mapping[str, dict[str, float]]) -> dict[str, float]:
+    """The validation losses of the last stage."""
+    return dict(list(ended.values())[-1])
+
+
+def loss_table(
+    stages: Sequence[Stage], ended: Mapping[str, Mapping[str, float]]
+) -> str:
+    """Each stage's validation losses beside the expected ones."""
+    rows = []
+    for stage in stages:
+        name = stage.recipe.stage
+        for loss, value in ended[name].items():
+            if loss in stage.expected:
+                expected = f"{stage.expected[loss]:.3f}"
+                rows.append((name, loss, f"{value:.3f}", expected))
+    return terminal_table(("stage", "loss", "here", "expected"), rows, max_width=30)
+
+
+def _data(stage: Stage, root: Path, seed: int) -> StageData:
+    """The stage's files, without those that the repository does not hold.
+
+    Raises:
+        UserError: a file that it does hold is missing.
+    """
+    files = [root / f"{name}.parquet" for name in stage.train]
+    missing = [file for file in files if not file.is_file()]
+    for file in missing:
+        if not file.stem.endswith("_more"):
+            raise UserError(
+                f"{file} is missing: restore it from the repository, or make it with "
+                f"'minimind-o nano {file.parent.name}'"
+            )
+    return StageData(
+        train=[file for file in files if file not in missing],
+        validation=[root / f"{stage.validation}.parquet"],
+        max_positions=MAX_POSITIONS,
+        seed=seed,
+    )

@@ -1,7 +1,11 @@
 """`python -m minimind_o.training …`, or `torchrun --nproc_per_node N -m …`.
 
-Trains the text-to-speech stage from a language model, on one process or many, on CPU or
-CUDA. Run it again with the same `--work` and it goes on where it stopped.
+Trains one stage, by default text to speech from a language model, on one process or
+many, on CPU or CUDA. `--mode` says which parts of the model learn, as in the released
+recipe: T2A is `--mode t2a`, then on rows with speech `--mode audio_proj` and `--mode
+all`, then on rows with pictures `--mode vision_proj` and `--mode all`, each from the
+model of the one before (`--init`). Run it again with the same `--work` and it goes on
+where it stopped.
 """
 
 import argparse
@@ -12,17 +16,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minimind_o.assets import NANO_ROOT
+from minimind_o.data.encoders import MediaEncoders
 from minimind_o.errors import UserError
 from minimind_o.training.processes import Processes, start_processes
-from minimind_o.training.recipe import OPTIMISERS, PRECISIONS, TrainingRecipe
-from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
+from minimind_o.training.recipe import MODES, OPTIMISERS, PRECISIONS, TrainingRecipe
+from minimind_o.training.stage import StageData, train_stage
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line; every recipe field is an option of the same name."""
     parser = argparse.ArgumentParser(
         prog="python -m minimind_o.training",
-        description="Train the text-to-speech stage (T2A) from a language model.",
+        description="Train one stage; run it again and it goes on.",
+    )
+    parser.add_argument(
+        "--mode", choices=MODES, default="t2a", help="which parts learn (default: t2a)"
+    )
+    parser.add_argument(
+        "--assets", type=Path, default=NANO_ROOT, help="of the frozen encoders"
     )
     data = NANO_ROOT / "sft_t2a"
     parser.add_argument(
@@ -54,8 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _train(arguments: argparse.Namespace, processes: Processes) -> dict[str, float]:
     names = {field.name for field in dataclasses.fields(TrainingRecipe)}
-    recipe = TrainingRecipe(**{k: v for k, v in vars(arguments).items() if k in names})
-    data = T2AData(
+    given = {k: v for k, v in vars(arguments).items() if k in names}
+    recipe = TrainingRecipe(**given, learning=MODES[arguments.mode])
+    data = StageData(
         train=arguments.data,
         validation=arguments.validation,
         max_positions=arguments.max_positions,
@@ -64,7 +76,7 @@ def _train(arguments: argparse.Namespace, processes: Processes) -> dict[str, flo
         bad_rows=arguments.bad_rows,
         seed=recipe.seed,
     )
-    return train_text_to_speech(
+    return train_stage(
         recipe,
         data,
         tokenizer_directory=arguments.tokenizer,
@@ -72,6 +84,11 @@ def _train(arguments: argparse.Namespace, processes: Processes) -> dict[str, flo
         work=arguments.work,
         out=arguments.out or arguments.work / "model",
         processes=processes,
+        encoders=MediaEncoders(
+            arguments.assets / "sensevoice",
+            arguments.assets / "siglip2",
+            str(processes.device),
+        ),
         snapshot_every=arguments.snapshot_every,
     )
 

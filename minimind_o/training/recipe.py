@@ -9,6 +9,14 @@ PRECISIONS = ("auto", "bf16", "fp32")
 OPTIMISERS = ("adamw", "muon")
 PARTS = ("thinker", "talker", "audio_projector", "image_projector")
 """The parts of an `OmniModel`."""
+MODES = {
+    "t2a": ("thinker", "talker"),
+    "talker": ("talker",),
+    "audio_proj": ("audio_projector",),
+    "vision_proj": ("image_projector",),
+    "all": PARTS,
+}
+"""What learns in each kind of stage; `talker` is ours, the others are as released."""
 
 
 @dataclass(frozen=True, kw_only=True)

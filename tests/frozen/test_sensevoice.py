@@ -37,14 +37,13 @@ def shipped() -> SenseVoice:
     return load_sensevoice(Assets.find().sensevoice)
 
 
-@pytest.fixture(scope="module")
-def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recogniser of one block and random weights, in funasr's format."""
+def write_random(
+    directory: Path, texts: Sequence[str], *, dtype: torch.dtype, **sizes: int
+) -> None:
+    """A recogniser with random weights in funasr's format."""
     from funasr.models.sense_voice.model import SenseVoiceSmall
 
-    directory = tmp_path_factory.mktemp("sensevoice")
-    texts = ["one two three", "a red cat", "猫 很 大"]
-    write_directory(directory, texts, width=16, num_blocks=1, num_top_blocks=1)
+    write_directory(directory, texts, **sizes)
     config = yaml.safe_load((directory / "config.yaml").read_text())
     pieces = sentencepiece.SentencePieceProcessor(str(directory / "bpe.model"))
     torch.manual_seed(0)
@@ -55,7 +54,16 @@ def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vocab_size=pieces.GetPieceSize(),
         **config["model_conf"],
     )
-    torch.save(model.state_dict(), directory / "model.pt")
+    torch.save(model.to(dtype).state_dict(), directory / "model.pt")
+
+
+@pytest.fixture(scope="module")
+def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recogniser of one block."""
+    directory = tmp_path_factory.mktemp("sensevoice")
+    texts = ["one two three", "a red cat", "猫 很 大"]
+    sizes = {"width": 16, "num_blocks": 1, "num_top_blocks": 1}
+    write_random(directory, texts, dtype=torch.float32, **sizes)
     return directory
 
 
@@ -160,6 +168,23 @@ def test_a_released_directory_loads_by_its_own_names(copy: Path) -> None:
         text.replace("bpe.model", "chn_jpn_yue_eng_ko_spectok.bpe.model")
     )
     assert len(load_sensevoice(copy).transcribe([speech()], SAMPLE_RATE)) == 1
+
+
+def test_a_directory_of_the_released_size_loads_through_the_same_lines(
+    tmp_path: Path,
+) -> None:
+    # SenseVoice-Small: 50 and 20 blocks of width 512, 234 million parameters in all.
+    words = [f"word{number}" for number in range(25_000)]
+    texts = [" ".join(words[i : i + 100]) for i in range(0, len(words), 100)]
+    sizes = {"width": 512, "num_blocks": 50, "num_top_blocks": 20}
+    write_random(tmp_path, texts, dtype=torch.float16, **sizes)
+    large = load_sensevoice(tmp_path)
+    parameters = sum(p.numel() for p in large.model.parameters())
+    assert 230e6 < parameters < 240e6
+    assert large.output_size == 512
+    states, lengths = large.encode([speech()], SAMPLE_RATE)
+    assert states.shape == (1, int(lengths[0]), 512)
+    assert torch.isfinite(states).all()
 
 
 def test_a_wave_without_samples_is_named(tiny: SenseVoice) -> None:

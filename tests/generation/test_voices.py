@@ -4,9 +4,17 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from minimind_o.errors import UserError
-from minimind_o.generation.voices import Voice, list_voices, load_voice, save_voice
+from minimind_o.generation.voices import (
+    Voice,
+    list_voices,
+    load_voice,
+    read_released_voices,
+    remove_voice,
+    save_voice,
+)
 
 
 @pytest.fixture
@@ -59,3 +67,56 @@ def test_a_damaged_voice_file_is_named(tmp_path, content, complaint):
     (tmp_path / "ada.json").write_text(content)
     with pytest.raises(UserError, match=complaint):
         load_voice(tmp_path, "ada", num_codes=512)
+
+
+def released_voices(path, names=("gail", "hans")):
+    """A file as the released ones are: name -> reference codes and speaker vector."""
+    torch.save(
+        {
+            name: {
+                "ref_codes": torch.full((8, 12), index),
+                "spk_emb": torch.full((192,), float(index)),
+            }
+            for index, name in enumerate(names)
+        },
+        path,
+    )
+    return path
+
+
+def test_released_voices_are_voices_like_others(tmp_path, voice):
+    save_voice(tmp_path, voice)
+    released_voices(tmp_path / "voices.pt")
+    assert list_voices(tmp_path) == ["ada", "gail", "hans"]
+    hans = load_voice(tmp_path, "hans", num_codes=512)
+    assert hans.codes_QT.shape == (8, 12)
+    assert hans.speaker_embedding_S.tolist() == [1.0] * 192
+    with pytest.raises(UserError, match="'zoe' is unknown"):
+        load_voice(tmp_path, "zoe")
+    with pytest.raises(UserError, match=r"code 1 of codebook 0.*outside"):
+        load_voice(tmp_path, "hans", num_codes=1)
+
+
+class Evil:
+    """Unpickling it would run code."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit",))
+
+
+@pytest.mark.parametrize("content", [Evil(), [1, 2], {"gail": {"spk_emb": 3}}])
+def test_a_file_that_holds_no_voices_is_refused_and_runs_nothing(tmp_path, content):
+    torch.save(content, tmp_path / "voices.pt")
+    with pytest.raises(UserError, match="must be a dictionary of voices"):
+        read_released_voices(tmp_path / "voices.pt")
+
+
+def test_a_voice_is_removed(tmp_path, voice):
+    save_voice(tmp_path, voice)
+    released_voices(tmp_path / "voices.pt")
+    remove_voice(tmp_path, "ada")
+    assert list_voices(tmp_path) == ["gail", "hans"]
+    with pytest.raises(UserError, match="'ada' is unknown; known voices: gail, hans"):
+        remove_voice(tmp_path, "ada")
+    with pytest.raises(UserError, match="cannot be removed alone"):
+        remove_voice(tmp_path, "gail")

@@ -135,7 +135,7 @@ def test_encoder_states_take_the_placeholders_in_order(model: OmniModel) -> None
     ids[1, 8, 2:6] = IMAGE
     audio, image = torch.randn(3, 5, 12), torch.randn(3, 4, 10)
     audio_lengths, image_lengths = torch.tensor([3, 0, 5]), torch.tensor([0, 4, 0])
-    embedded = model._embed_text(ids[:, 8], audio, audio_lengths, image, image_lengths)
+    embedded = model.embed(ids[:, 8], audio, audio_lengths, image, image_lengths)
     expected = model.thinker.embed_tokens(ids[:, 8]).clone()
     expected[0, 3:6] = model.audio_projector(audio[0, :3])
     expected[2, 5:10] = model.audio_projector(audio[2])

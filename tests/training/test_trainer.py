@@ -15,7 +15,7 @@ from minimind_o.errors import UserError
 from minimind_o.model.omni import OmniModel
 from minimind_o.training.processes import Processes
 from minimind_o.training.recipe import TrainingRecipe
-from minimind_o.training.text_to_speech import T2AData, train_text_to_speech
+from minimind_o.training.stage import StageData, train_stage
 from minimind_o.training.trainer import Trainer
 from tests.training.tiny import (
     tiny_config,
@@ -49,9 +49,9 @@ def train(
         "out": work / "model",
         "processes": ONE,
     }
-    return train_text_to_speech(
+    return train_stage(
         recipe,
-        T2AData(
+        StageData(
             train=[files / "train.parquet"],
             validation=[files / "validation.parquet"],
             **data,

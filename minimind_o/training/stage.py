@@ -1,4 +1,4 @@
-"""The text-to-speech stage (T2A): from Parquet rows and a language model to an omni."""
+"""One stage of training: from Parquet rows and a model to a better model."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import torch
 from minimind_o import tokenizer as tokenizers
 from minimind_o.config import OmniConfig
 from minimind_o.data.collate import BucketSampler, collate
+from minimind_o.data.encoders import MediaEncoders
 from minimind_o.data.examples import ExampleDataset, ExampleOptions
 from minimind_o.data.schema import BadRowPolicy
 from minimind_o.layout import LayoutSpec
@@ -20,7 +21,7 @@ from minimind_o.training.trainer import Batch, Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
-class T2AData:
+class StageData:
     """Where the rows are and how they become batches.
 
     max_positions: padded positions in a batch of one process.
@@ -34,6 +35,7 @@ class T2AData:
     max_length: int = 320
     code_noise: float = 0.05
     reference_probability: float = 0.9
+    speaker_probability: float = 0.8
     bad_rows: BadRowPolicy = "fatal"
     seed: int = 0
 
@@ -42,7 +44,7 @@ class ParquetBatches:
     """Endless batches of a dataset, epoch after epoch, from any batch on."""
 
     def __init__(
-        self, dataset: ExampleDataset, data: T2AData, processes: Processes
+        self, dataset: ExampleDataset, data: StageData, processes: Processes
     ) -> None:
         self.dataset = dataset
         self.sampler = BucketSampler(
@@ -89,9 +91,9 @@ def initial_model(
     return OmniModel.from_thinker(init, config, generator)
 
 
-def train_text_to_speech(
+def train_stage(
     recipe: TrainingRecipe,
-    data: T2AData,
+    data: StageData,
     *,
     tokenizer_directory: Path,
     init: Path,
@@ -99,6 +101,7 @@ def train_text_to_speech(
     work: Path,
     out: Path | None,
     processes: Processes,
+    encoders: MediaEncoders | None = None,
     snapshot_every: int = 0,
 ) -> dict[str, float]:
     """Train (or resume from `work`) and write the model directory `out`.
@@ -107,6 +110,7 @@ def train_text_to_speech(
         init: a language model's directory, or an omni model's to go on from.
         config: the model's config where `init` is a language model of another; None:
             the one in `init`.
+        encoders: for rows with speech or pictures.
         snapshot_every: also keep `work/step_N` every so many steps; 0 for never.
 
     Raises:
@@ -118,13 +122,12 @@ def train_text_to_speech(
     model = initial_model(init, config, generator)
     spec = LayoutSpec.from_config(model.config)
 
-    def dataset(
-        paths: Sequence[Path], code_noise: float, probability: float
-    ) -> ExampleDataset:
+    def dataset(paths: Sequence[Path], *, is_training: bool) -> ExampleDataset:
         options = ExampleOptions(
             max_length=data.max_length,
-            reference_probability=probability,
-            code_noise=code_noise,
+            reference_probability=data.reference_probability if is_training else 1.0,
+            speaker_probability=data.speaker_probability if is_training else 1.0,
+            code_noise=data.code_noise if is_training else 0.0,
             seed=data.seed,
         )
         return ExampleDataset(
@@ -134,10 +137,11 @@ def train_text_to_speech(
             options,
             bad_rows=data.bad_rows,
             speaker_embedding_size=model.config.speaker_embedding_size,
+            encoders=encoders,
         )
 
-    train = dataset(data.train, data.code_noise, data.reference_probability)
-    validation = dataset(data.validation, 0.0, 1.0)
+    train = dataset(data.train, is_training=True)
+    validation = dataset(data.validation, is_training=False)
     # What no row can reach gets no gradient, which DDP must know beforehand.
     model.talker.speaker_proj.requires_grad_(train.has_speakers)
     trainer = Trainer(model, recipe, work, processes)

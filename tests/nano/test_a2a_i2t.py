@@ -1,0 +1,75 @@
+"""The spoken and the picture set: what is asked, by whom, and what is shown."""
+
+import io
+import itertools
+
+import numpy as np
+import soundfile
+from PIL import Image
+
+from minimind_o.data.pictures import is_held_out, random_scene
+from minimind_o.data.speakers import sound_alike
+from minimind_o.data.speech import SEEN_VOICES, UNSEEN_VOICES, VOICES
+from minimind_o.nano.a2a import asked_aloud, asking_voices, draw_training
+from minimind_o.nano.answers import TAIL_VOICES
+from minimind_o.nano.i2t import QUESTIONS, draw_rows
+from minimind_o.nano.t2a import draw_held_out
+
+
+def test_nobody_who_asks_in_the_test_asks_in_training() -> None:
+    asking = asking_voices()
+    assert {voice.name for voice in asking["test"]} == set(UNSEEN_VOICES)
+    for one, other in itertools.product(asking["test"], asking["train"]):
+        assert not sound_alike(one, other)
+    assert len(asking["train"]) > 100
+
+
+def test_questions_are_in_the_sound_alone() -> None:
+    items = draw_held_out("test", 8, 0)
+    rows = asked_aloud(items, "test", seed=0)
+    assert [row.item for row in rows] == items
+    for row in rows:
+        assert row.question == ""
+        assert row.picture is None
+        wave, rate = soundfile.read(io.BytesIO(row.speech))
+        assert rate == 16_000
+        assert 0.5 < len(wave) / rate < 12
+        assert np.abs(wave).max() > 0.2
+        assert len(row.speech) < 8000 * len(wave) / rate  # it is compressed
+    again = asked_aloud(items, "test", seed=0)
+    assert len(again[0].speech) == len(rows[0].speech)
+
+
+def test_spoken_training_is_of_facts_in_many_voices() -> None:
+    items = draw_training(1, 300)
+    assert {item.dialogue.kind for item in items} == {"fact"}
+    assert {item.voice for item in items} <= {*SEEN_VOICES, *TAIL_VOICES}
+    assert not {item.voice for item in items} & set(UNSEEN_VOICES)
+    assert {item.dialogue.language for item in items} == {"en", "zh"}
+
+
+def test_pictures_come_with_written_or_spoken_questions() -> None:
+    rows = draw_rows("train", 60, seed=0)
+    spoken = [row for row in rows if row.speech is not None]
+    assert 10 <= len(spoken) <= 30
+    for row in rows:
+        assert row.question.startswith("<image>\n")
+        written = row.question.removeprefix("<image>\n")
+        language = row.item.dialogue.language
+        assert written == "" if row.speech else written in QUESTIONS[language]
+        with Image.open(io.BytesIO(row.picture)) as picture:
+            assert picture.size == (64, 64)
+            assert picture.format in ("PNG", "JPEG")
+    assert {row.item.voice for row in rows} - set(SEEN_VOICES)
+
+
+def test_the_test_shows_what_training_never_does() -> None:
+    rng = np.random.default_rng(0)
+    for held_out in (True, False):
+        for _ in range(40):
+            scene = random_scene(rng, held_out=held_out)
+            assert {is_held_out(thing) for thing in scene.things} == {held_out}
+    answers = [{row.item.dialogue.answer for row in draw_rows(split, 80, 0)}
+               for split in ("train", "test")]  # fmt: skip
+    assert not answers[0] & answers[1]
+    assert {row.item.voice for row in draw_rows("test", 40, 0)} <= set(VOICES)
