@@ -8,8 +8,9 @@ Shapes: N sample, L encoder state, E encoder width.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,6 +76,8 @@ class MediaEncoders:
         sensevoice: the encoder or its directory; None where there is no speech.
         siglip2: likewise for pictures.
         device: where an encoder that is loaded runs.
+        keep: remember the states of every encoded file; a training meets the same ones
+            again, stage after stage.
     """
 
     def __init__(
@@ -82,8 +85,11 @@ class MediaEncoders:
         sensevoice: SenseVoice | Path | None = None,
         siglip2: Siglip2 | Path | None = None,
         device: str = "cpu",
+        *,
+        keep: bool = False,
     ) -> None:
         self._sensevoice, self._siglip2, self._device = sensevoice, siglip2, device
+        self._kept: dict[bytes, States] | None = {} if keep else None
 
     @property
     def sensevoice(self) -> SenseVoice:
@@ -131,8 +137,8 @@ class MediaEncoders:
         """
         all_recordings = [source for row in recordings for source in row]
         all_pictures = [source for row in pictures for source in row]
-        speech = iter(self.speech(all_recordings) if all_recordings else ())
-        seen = iter(self.pictures(all_pictures) if all_pictures else ())
+        speech = iter(self._once(self.speech, all_recordings))
+        seen = iter(self._once(self.pictures, all_pictures))
         return [
             MediaStates(
                 speech=tuple(itertools.islice(speech, len(heard))),
@@ -140,6 +146,31 @@ class MediaEncoders:
             )
             for heard, shown in zip(recordings, pictures, strict=True)
         ]
+
+    def _once(
+        self,
+        encode: Callable[[Sequence[Source]], list[States]],
+        sources: Sequence[Source],
+    ) -> list[States]:
+        """What `encode` makes of the sources, remembered where that was asked for."""
+        if not sources:
+            return []
+        if self._kept is None:
+            return encode(sources)
+        names = [
+            hashlib.blake2b(s, digest_size=16).digest()
+            if isinstance(s, bytes)
+            else str(s).encode()
+            for s in sources
+        ]
+        new = {
+            name: source
+            for name, source in zip(names, sources, strict=True)
+            if name not in self._kept
+        }
+        if new:
+            self._kept.update(zip(new, encode(list(new.values())), strict=True))
+        return [self._kept[name] for name in names]
 
     def speech(self, recordings: Sequence[Source]) -> list[States]:
         """States of each recording, one per 60 ms.

@@ -124,7 +124,10 @@ def train_omni(
     """
     processes = start_processes()
     encoders = MediaEncoders(
-        assets.path("sensevoice"), assets.path("siglip2"), str(processes.device)
+        assets.path("sensevoice"),
+        assets.path("siglip2"),
+        str(processes.device),
+        keep=True,
     )
     init = assets.llm
     ended: dict[str, dict[str, float]] = {}

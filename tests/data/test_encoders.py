@@ -70,6 +70,24 @@ def test_media_go_back_to_their_conversations(encoders: MediaEncoders) -> None:
     assert rows[0].image_states is None
 
 
+def test_what_is_kept_is_encoded_once() -> None:
+    class Once(Hearing):
+        calls = 0
+
+        def encode(self, waves, sample_rate):
+            self.calls += len(waves)
+            return super().encode(waves, sample_rate)
+
+    one, other = recording(0.6, 0.5), recording(1.2, 0.25)
+    for keep, calls in ((True, 2), (False, 5)):
+        hearing = Once()
+        encoders = MediaEncoders(hearing, keep=keep)  # type: ignore[arg-type]
+        encoders.encode([[one], [one]], [[], []])
+        rows = encoders.encode([[other], [one], [other]], [[], [], []])
+        assert [len(row.speech[0]) for row in rows] == [20, 10, 20]
+        assert hearing.calls == calls
+
+
 def test_any_rate_gives_a_state_for_60_milliseconds(encoders: MediaEncoders) -> None:
     for rate in (8000, 22_050, 48_000):
         (states,) = encoders.speech([recording(1.5, 0.5, rate)])
