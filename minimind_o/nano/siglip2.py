@@ -30,7 +30,7 @@ class Siglip2Recipe:
 
     seed: int = 0
     pictures: int = 30_000
-    steps: int = 3000
+    steps: int = 1500
     batch_size: int = 128
     learning_rate: float = 1e-3
     warmup_steps: int = 100
