@@ -2,8 +2,8 @@
 
     python benchmarks/minutes_to_cer.py runs/nano/omni [--limit 0.10] [--record]
 
-Evaluates the snapshots `step_N` that the stages of a training left in its work folder,
-in order, on the test split's facts, until the consistency CER is at the limit; the
+Evaluates what the stages of a training left in its work folder, their snapshots
+`step_N` and in the end their `model`, in order, on the test split's facts, until the consistency CER is at the limit; the
 minutes come from the stages' own metrics.
 """
 
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def minutes_of_snapshots(work: Path) -> dict[Path, float]:
-    """Every snapshot of every stage, in order, and the minutes of training until it."""
+    """What every stage left, in order, and the minutes of training until then."""
     found: dict[Path, float] = {}
     before = 0.0
     for metrics in sorted(work.glob("*/metrics.jsonl")):
@@ -65,6 +65,8 @@ def minutes_of_snapshots(work: Path) -> dict[Path, float]:
         for step in sorted(steps):
             found[metrics.parent / f"step_{step}"] = before + minutes[step]
         before += rows[-1]["minutes"]
+        if (metrics.parent / "model").is_dir():
+            found[metrics.parent / "model"] = before
     return found
 
 
