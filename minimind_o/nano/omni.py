@@ -91,7 +91,7 @@ STAGES = (
         validation="sft_a2a/validation",
     ),
     Stage(
-        recipe=replace(_ALL, stage="a2a", num_steps=1200),
+        recipe=replace(_ALL, stage="a2a", num_steps=1000),
         train=(*_A2A, "sft_t2a/train"),
         validation="sft_a2a/validation",
     ),
@@ -103,7 +103,7 @@ STAGES = (
         validation="sft_i2t/validation",
     ),
     Stage(
-        recipe=replace(_ALL, stage="i2t", num_steps=900),
+        recipe=replace(_ALL, stage="i2t", num_steps=800),
         train=(*_I2T, *_A2A, "sft_t2a/train"),
         validation="sft_i2t/validation",
     ),
