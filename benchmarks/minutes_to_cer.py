@@ -3,8 +3,8 @@
     python benchmarks/minutes_to_cer.py runs/nano/omni [--limit 0.10] [--record]
 
 Evaluates what the stages of a training left in its work folder, their snapshots
-`step_N` and in the end their `model`, in order, on the test split's facts, until the consistency CER is at the limit; the
-minutes come from the stages' own metrics.
+`step_N` and in the end their `model`, in order, on the test split's facts, until the
+consistency CER is at the limit; the minutes come from the stages' own metrics.
 """
 
 import argparse

@@ -1,15 +1,25 @@
 """What becomes of recordings and pictures before the model sees them."""
 
 import io
+import json
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import torch
 from PIL import Image
 
+from minimind_o import tokenizer
+from minimind_o.data.collate import collate
 from minimind_o.data.encoders import NO_MEDIA, MediaEncoders, MediaStates, padded
+from minimind_o.data.examples import ExampleDataset
+from minimind_o.data.schema import SCHEMA
 from minimind_o.errors import UserError
+from minimind_o.layout import LayoutSpec
+from minimind_o.tokenizer import Tokenizer
 
 
 class Hearing:
@@ -33,6 +43,21 @@ class Sight:
     def encode(self, pictures: list[Image.Image]) -> torch.Tensor:
         colours = [np.asarray(picture).reshape(-1, 3).mean(0) for picture in pictures]
         return torch.from_numpy(np.stack(colours))[:, None].repeat(1, 2, 1)
+
+
+def rows_of(tmp_path: Path, *media: dict[str, list[bytes]]) -> Path:
+    """A Parquet file of questions with these media."""
+    turns = [
+        {"role": "user", "content": ""},
+        {"role": "assistant", "content": "yes"},
+    ]
+    rows = [
+        {"conversations": json.dumps(turns), "answer_audios": [], **changes}
+        for changes in media
+    ]
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path)
+    return path
 
 
 def recording(seconds: float, level: float, rate: int = 16_000) -> bytes:
@@ -144,3 +169,61 @@ def test_rows_are_padded_and_their_lengths_kept() -> None:
     assert lengths.tolist() == [2, 0, 4]
     assert values.sum(dim=(1, 2)).tolist() == [6, 0, 12]
     assert padded([None, None]) is None
+
+
+@pytest.fixture(scope="module")
+def text_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokenizer.train_bpe(["yes"], 300, folder)
+    return tokenizer.load(folder)
+
+
+def test_rows_with_media_become_examples_and_batches(
+    tmp_path: Path, encoders: MediaEncoders, text_tokenizer: Tokenizer
+) -> None:
+    path = rows_of(
+        tmp_path,
+        {"question_audios": [recording(0.6, 0.5)]},
+        {"image_bytes": [picture("red")]},
+        {"question_audios": [recording(1.2, 0.5)], "image_bytes": [picture("blue")]},
+    )
+    spec = LayoutSpec()
+    dataset = ExampleDataset([path], text_tokenizer, spec, encoders=encoders)
+    batch = collate(spec, [dataset[index] for index in range(3)])
+    assert batch["audio_lengths"].tolist() == [10, 0, 20]
+    assert batch["image_lengths"].tolist() == [0, 2, 2]
+    text_BT = batch["input_ids"][:, -1]
+    for token, lengths in ((16, "audio_lengths"), (12, "image_lengths")):
+        assert (text_BT == token).sum(dim=1).tolist() == batch[lengths].tolist()
+    assert batch["audio_states"].shape == (3, 20, 1)
+    assert batch["image_states"].shape == (3, 2, 3)
+
+
+def test_a_row_whose_media_cannot_be_read_is_reported_and_the_others_train(
+    tmp_path: Path, encoders: MediaEncoders, text_tokenizer: Tokenizer
+) -> None:
+    good = {"question_audios": [recording(0.6, 0.5)]}
+    path = rows_of(
+        tmp_path,
+        good,
+        {"question_audios": [b"no sound"]},
+        {"question_audios": [recording(0.05, 0.5)]},
+        {"image_bytes": [picture("red")[:40]]},
+        {"question_audios": [recording(0.6, 0.5), recording(0.6, 0.5)]},
+        good,
+    )
+    dataset = ExampleDataset(
+        [path], text_tokenizer, LayoutSpec(), bad_rows="skip", encoders=encoders
+    )
+    assert len(dataset) == 2
+    told = dataset.bad_rows.messages
+    for row, words in (
+        (1, "cannot be read as audio"),
+        (2, "0.05 seconds long"),
+        (3, "picture"),
+        (4, "2 recordings and 1 user turns"),
+    ):
+        (message,) = (m for m in told if f"rows.parquet row {row}:" in m)
+        assert words in message
+    with pytest.raises(UserError, match=r"rows\.parquet row 1: .*as audio"):
+        ExampleDataset([path], text_tokenizer, LayoutSpec(), encoders=encoders)
