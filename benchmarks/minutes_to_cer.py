@@ -24,6 +24,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path, help="the training's work folder")
     parser.add_argument("--limit", type=float, default=0.10)
+    parser.add_argument(
+        "--after", type=float, default=0.0, metavar="MINUTES", help="skip earlier ones"
+    )
     parser.add_argument("--num", type=int, default=200, help="prompts")
     parser.add_argument("--assets", default=None, metavar="FOLDER")
     parser.add_argument("--record", action="store_true", help="write figures.json")
@@ -33,6 +36,8 @@ def main() -> None:
     command = "python benchmarks/minutes_to_cer.py " + shlex.join(sys.argv[1:])
     reached, note = None, "no snapshot reached the limit"
     for snapshot, minutes in snapshots.items():
+        if minutes < arguments.after:
+            continue
         name = f"{snapshot.parent.name}/{snapshot.name}"
         options = ConsistencyRun(
             model=snapshot,
