@@ -97,13 +97,16 @@ STAGES = (
     ),
     Stage(
         recipe=replace(
-            _PROJECTOR, stage="i2t_projector", learning=MODES["vision_proj"]
+            _PROJECTOR,
+            stage="i2t_projector",
+            num_steps=300,
+            learning=MODES["vision_proj"],
         ),
         train=_I2T,
         validation="sft_i2t/validation",
     ),
     Stage(
-        recipe=replace(_ALL, stage="i2t", num_steps=800),
+        recipe=replace(_ALL, stage="i2t", num_steps=450),
         train=(*_I2T, *_A2A, "sft_t2a/train"),
         validation="sft_i2t/validation",
     ),
