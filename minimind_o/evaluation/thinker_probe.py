@@ -1,0 +1,140 @@
+"""A look inside the Thinker: attention and states of every layer, and what they know.
+
+Shapes: T position, D width, H head, N word, L layer (the embedding is layer 0).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from minimind_o.data.world import Dialogue, read_aloud
+from minimind_o.errors import UserError
+from minimind_o.model import OmniModel
+from minimind_o.tokenizer import Tokenizer
+
+_MARKED = re.compile(r"([A-Za-z']+)\{([^}]*)\}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Inside:
+    """What one text left in the Thinker."""
+
+    states_LTD: Tensor
+    """After the embedding and after every layer."""
+    attention_LHTT: Tensor
+    """Of every layer: query position before key position."""
+
+
+@torch.inference_mode()
+def look_inside(model: OmniModel, text_ids: Sequence[int]) -> Inside:
+    """Run the Thinker on one text and keep everything."""
+    thinker = model.thinker
+    x_BTD = thinker.embed_tokens(torch.tensor([list(text_ids)]))
+    rotary = thinker.rotary(0, x_BTD.shape[1])
+    states, attention = [x_BTD[0]], []
+    for index, layer in enumerate(thinker.layers):
+        capture = {index: torch.empty(0)}
+        x_BTD = layer(x_BTD, rotary, None, index, capture)
+        states.append(x_BTD[0])
+        attention.append(capture[index][0])
+    return Inside(states_LTD=torch.stack(states), attention_LHTT=torch.stack(attention))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SpokenWord:
+    """One heteronym in a sentence: how it is said there, and the states at its end."""
+
+    word: str
+    sound: str
+    """Its phonemes, as the synthesiser is told them."""
+    states_LD: Tensor
+
+
+def heteronyms(
+    model: OmniModel, tokenizer: Tokenizer, words: Sequence[str], count: int, seed: int
+) -> list[SpokenWord]:
+    """Read-aloud requests that hold one of `words`, read by the Thinker.
+
+    The states are those where the *answer* has spoken the word's letters: the request
+    before it has told the whole sentence.
+
+    Raises:
+        UserError: the world's texts hold none of the words.
+    """
+    rng = np.random.default_rng(seed)
+    found: list[SpokenWord] = []
+    for _ in range(200 * count):
+        dialogue = read_aloud(rng, "en", int(rng.integers(3, 9)))
+        found += _spoken_words(model, tokenizer, dialogue, words)
+        if len(found) >= count:
+            return found[:count]
+    raise UserError(
+        f"the world's sentences hold {len(found)} of the words {', '.join(words)}; "
+        f"{count} were asked for."
+    )
+
+
+def _spoken_words(
+    model: OmniModel, tokenizer: Tokenizer, dialogue: Dialogue, words: Sequence[str]
+) -> list[SpokenWord]:
+    marked = dialogue.marked_answer
+    places = []
+    removed = 0
+    for match in _MARKED.finditer(marked):
+        word, sound = match.groups()
+        end = match.start() + len(word) - removed
+        removed += len(match.group()) - len(word)
+        if word.lower() in words:
+            places.append((word.lower(), sound, end - 1))
+    if not places:
+        return []
+    turns = [
+        {"role": "user", "content": dialogue.question},
+        {"role": "assistant", "content": dialogue.answer},
+    ]
+    text = tokenizer.encode_conversation(turns)
+    inside = look_inside(model, text.text_ids)
+    return [
+        SpokenWord(
+            word=word,
+            sound=sound,
+            states_LD=inside.states_LTD[:, int(text.answer_positions[character])],
+        )
+        for word, sound, character in places
+    ]
+
+
+def probe_layers(
+    known: Sequence[SpokenWord], fresh: Sequence[SpokenWord]
+) -> NDArray[np.float64]:
+    """For each layer the share of fresh words whose sound a linear map gets right.
+
+    The map is fitted on `known` by least squares with a little ridge.
+    """
+    sounds = sorted({word.sound for word in known})
+    targets = torch.tensor([sounds.index(word.sound) for word in known])
+    wanted = torch.nn.functional.one_hot(targets, len(sounds)).double()
+    labels = [word.sound for word in fresh]
+    shares = []
+    for layer in range(len(known[0].states_LD)):
+        inputs = _with_one(torch.stack([word.states_LD[layer] for word in known]))
+        ridge = 1e-2 * len(inputs) * torch.eye(inputs.shape[1], dtype=torch.double)
+        weights = torch.linalg.solve(inputs.T @ inputs + ridge, inputs.T @ wanted)
+        tested = _with_one(torch.stack([word.states_LD[layer] for word in fresh]))
+        guessed = (tested @ weights).argmax(dim=1).tolist()
+        right = [sounds[g] == label for g, label in zip(guessed, labels, strict=True)]
+        shares.append(float(np.mean(right)))
+    return np.array(shares)
+
+
+def _with_one(states_ND: Tensor) -> Tensor:
+    """Normalised states and a column of ones."""
+    states = torch.nn.functional.normalize(states_ND.double(), dim=1) * 4
+    return torch.cat([states, torch.ones(len(states), 1, dtype=torch.double)], dim=1)
