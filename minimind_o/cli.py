@@ -57,6 +57,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="ask several questions, hear and judge")
     demo.add_argument("questions", nargs="*", help="your own questions instead")
+    demo.add_argument(
+        "--all-ways", action="store_true", help="ask by speech and picture, too"
+    )
     demo.add_argument("--out", type=Path, default=Path("demo_output"), metavar="FOLDER")
     _add_speaking_options(demo, voice=None)
     demo.set_defaults(run=_demo)
@@ -171,12 +174,14 @@ def _say(arguments: argparse.Namespace) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> None:
-    from minimind_o.demo import Asked, Speaking, all_ways, demo
+    from minimind_o.demo import QUESTIONS, Asked, Speaking, demo, other_ways
 
     assets = Assets.find(arguments.assets)
-    own = [Asked(text=question) for question in arguments.questions]
+    asked = [Asked(text=question) for question in arguments.questions or QUESTIONS]
+    if arguments.all_ways:
+        asked += other_ways(assets)
     demo(
-        own or all_ways(assets),
+        asked,
         arguments.out,
         Speaking.from_arguments(arguments),
         assets,

@@ -53,12 +53,11 @@ class Asked:
         return self.label or self.text
 
 
-def all_ways(assets: Assets) -> list[Asked]:
-    """Written questions, a spoken one, a picture, and both at once."""
+def other_ways(assets: Assets) -> list[Asked]:
+    """A spoken question, a picture, and both at once."""
     folder = assets.examples
     spoken, picture = folder / "question.wav", folder / "picture.png"
     return [
-        *(Asked(text=question) for question in QUESTIONS),
         Asked(speech=spoken, label="[spoken] question.wav"),
         Asked(text="What do you see?", picture=picture, label="[picture] picture.png"),
         Asked(

@@ -88,8 +88,8 @@ def build_a2a(
     out: Path,
     *,
     seed: int = 0,
-    num_shipped: int = 1500,
-    num_more: int = 6500,
+    num_shipped: int = 300,
+    num_more: int = 7700,
 ) -> dict[str, float]:
     """Write `train`, `train_more`, `validation` and `test` (`.parquet`).
 

@@ -86,7 +86,7 @@ def build_i2t(
     *,
     seed: int = 0,
     counts: Sequence[tuple[str, int]] = (
-        ("train", 1500), ("train_more", 4500), ("validation", 120), ("test", 240),
+        ("train", 300), ("train_more", 5700), ("validation", 120), ("test", 240),
     ),
 ) -> dict[str, float]:  # fmt: skip
     """Write `train`, `train_more`, `validation` and `test` (`.parquet`).

@@ -84,16 +84,23 @@ _T2A = ("sft_t2a/train", "sft_t2a/train_more")
 _A2A = ("sft_a2a/train", "sft_a2a/train_more")
 _I2T = ("sft_i2t/train", "sft_i2t/train_more")
 STAGES = (
-    Stage(recipe=_SPEAKING, train=_T2A, validation="sft_t2a/validation"),
+    Stage(
+        recipe=_SPEAKING,
+        train=_T2A,
+        validation="sft_t2a/validation",
+        expected={"codebook_0_loss": 1.123, "alignment": 0.943},
+    ),
     Stage(
         recipe=replace(_PROJECTOR, stage="a2a_projector", learning=MODES["audio_proj"]),
         train=_A2A,
         validation="sft_a2a/validation",
+        expected={"text_loss": 0.475},
     ),
     Stage(
         recipe=replace(_ALL, stage="a2a", num_steps=1000),
         train=(*_A2A, "sft_t2a/train"),
         validation="sft_a2a/validation",
+        expected={"text_loss": 0.211, "codebook_0_loss": 0.311, "alignment": 0.995},
     ),
     Stage(
         recipe=replace(
@@ -104,11 +111,13 @@ STAGES = (
         ),
         train=_I2T,
         validation="sft_i2t/validation",
+        expected={"text_loss": 2.375},
     ),
     Stage(
         recipe=replace(_ALL, stage="i2t", num_steps=450),
         train=(*_I2T, *_A2A, "sft_t2a/train"),
         validation="sft_i2t/validation",
+        expected={"text_loss": 0.561, "codebook_0_loss": 0.895, "alignment": 0.956},
     ),
 )
 
