@@ -15,20 +15,19 @@ MAX_SECONDS = 60.0
 def record_microphone(seconds: float) -> bytes:
     """Record and return a WAV file.
 
-    Needs the package `sounddevice` (`pip install minimind-o[mic]`).
+    The package `sounddevice`, which moshi brings along, needs the PortAudio library.
 
     Raises:
-        UserError: an impossible length, no such package, or no microphone.
+        UserError: an impossible length, no such library, or no microphone.
     """
     if not 0 < seconds <= MAX_SECONDS:
         raise UserError(f"{seconds} s cannot be recorded: use 0 to {MAX_SECONDS:.0f}")
     try:
         import sounddevice
-    except (ImportError, OSError):  # it raises OSError without its PortAudio library
+    except (ImportError, OSError):  # OSError: the library is not there
         raise UserError(
-            "recording needs the package sounddevice and its PortAudio library: "
-            "install them with 'pip install minimind-o[mic]', or give a file with "
-            "--audio"
+            "recording needs the PortAudio library (on Debian: apt install "
+            "libportaudio2): install it, or give a file with --audio"
         ) from None
     print(f"recording {seconds:g} s: speak now", flush=True)
     try:
