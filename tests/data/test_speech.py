@@ -21,8 +21,9 @@ from minimind_o.data.speech import (
 )
 from minimind_o.data.world import Dialogue
 from minimind_o.errors import UserError
+from minimind_o.nano.alignment import frame_alignment
+from minimind_o.nano.answers import speak
 from minimind_o.nano.llm import WorldText
-from minimind_o.nano.t2a import frame_alignment, speak
 
 TEXT = "The old teacher reads a letter by the window."
 FRAME_SIZE = 1920
