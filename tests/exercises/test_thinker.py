@@ -70,7 +70,7 @@ def test_a_right_answer_passes_and_a_stub_is_to_do(check, answer, capsys):
             lambda p, c: own_balance(p, c) / p.shape[1],
             "multiply by the number",
         ),
-        (exercises.check_balance, lambda p, c: torch.tensor(1.0), "it is 4.000"),
+        (exercises.check_balance, lambda p, c: torch.tensor(2.0), "it is 1.000"),
     ],
 )
 def test_a_wrong_answer_is_told_why(check, answer, words, capsys):
