@@ -9,7 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minimind_o.exercises.marking import Function, Wrong, mark, same_number
+from minimind_o.exercises.marking import (
+    Function,
+    Wrong,
+    mark,
+    same_number,
+    same_shape,
+)
 from minimind_o.model.projectors import Projector
 
 MAX_DIFFERENCE = 1e-4
@@ -69,11 +75,7 @@ def check_project(answer: Function) -> Function:
                     F.relu(hidden)
                 ),
             }
-        if tuple(found.shape) != tuple(right.shape):
-            raise Wrong(
-                f"The result has shape {tuple(found.shape)}; it must be "
-                f"{tuple(right.shape)}."
-            )
+        same_shape(found, right)
         for fault, wrong in faults.items():
             if torch.allclose(found, wrong, atol=MAX_DIFFERENCE):
                 raise Wrong(f"So far so good, but {fault}.")
@@ -105,11 +107,7 @@ def check_inject(answer: Function) -> Function:
         right = inject(embedded, mask, projected)
         if not torch.equal(given, embedded):
             raise Wrong("The embeddings you were given have changed; make a copy.")
-        if tuple(found.shape) != tuple(right.shape):
-            raise Wrong(
-                f"The result has shape {tuple(found.shape)}; it must be "
-                f"{tuple(right.shape)}."
-            )
+        same_shape(found, right)
         if not torch.equal(found[~mask], right[~mask]):
             raise Wrong("A position that is no placeholder has changed.")
         if not torch.allclose(found, right):

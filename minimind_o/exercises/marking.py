@@ -75,6 +75,19 @@ def same_number(found: Any, expected: int, question: str, because: str) -> None:
         raise Wrong(f"For {question} you give {found}; it is {expected}: {because}.")
 
 
+def same_shape(found: Any, right: Any) -> None:
+    """Compare the shapes of two tensors.
+
+    Raises:
+        Wrong: with both of them.
+    """
+    if tuple(found.shape) != tuple(right.shape):
+        raise Wrong(
+            f"The result has shape {tuple(found.shape)}; it must be "
+            f"{tuple(right.shape)}."
+        )
+
+
 def same_array(found: Any, expected: np.ndarray, question: str) -> None:
     """Compare integer arrays (rows are layers, columns positions or frames).
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minimind_o.exercises.marking import Function, Wrong, mark
+from minimind_o.exercises.marking import Function, Wrong, mark, same_shape
 
 MAX_DIFFERENCE = 1e-4
 
@@ -117,11 +117,7 @@ def check_balance(answer: Function) -> Function:
 
 
 def _same(found: Tensor, right: Tensor, faults: dict[str, Tensor]) -> None:
-    if tuple(found.shape) != tuple(right.shape):
-        raise Wrong(
-            f"The result has shape {tuple(found.shape)}; it must be "
-            f"{tuple(right.shape)}."
-        )
+    same_shape(found, right)
     for fault, wrong in faults.items():
         if torch.allclose(found, wrong, atol=MAX_DIFFERENCE):
             raise Wrong(f"So far so good, but {fault}.")

@@ -60,11 +60,7 @@ def load_voice(folder: Path, name: str, *, num_codes: int | None = None) -> Voic
     Raises:
         UserError: no such voice (lists the known ones), or a damaged voice file.
     """
-    known = list_voices(folder)
-    if name not in known:
-        raise UserError(
-            f"voice '{name}' is unknown; known voices: {', '.join(known) or 'none'}"
-        )
+    _check_known(folder, name)
     file = folder / f"{name}.json"
     if not file.is_file():
         return _from_released(folder, name, num_codes)
@@ -115,11 +111,7 @@ def remove_voice(folder: Path, name: str) -> None:
     Raises:
         UserError: no such voice, or one inside a file of many.
     """
-    known = list_voices(folder)
-    if name not in known:
-        raise UserError(
-            f"voice '{name}' is unknown; known voices: {', '.join(known) or 'none'}"
-        )
+    _check_known(folder, name)
     file = folder / f"{name}.json"
     if not file.is_file():
         raise UserError(
@@ -127,6 +119,14 @@ def remove_voice(folder: Path, name: str) -> None:
             "removed alone"
         )
     file.unlink()
+
+
+def _check_known(folder: Path, name: str) -> None:
+    known = list_voices(folder)
+    if name not in known:
+        raise UserError(
+            f"voice '{name}' is unknown; known voices: {', '.join(known) or 'none'}"
+        )
 
 
 def _from_released(folder: Path, name: str, num_codes: int | None) -> Voice:

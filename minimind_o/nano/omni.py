@@ -171,13 +171,8 @@ def train_omni(
     if processes.is_main:
         print(loss_table(stages, ended))
     minutes = {f"minutes_{name}": f.pop("minutes") for name, f in ended.items()}
-    total = sum(minutes.values())
-    return {**figures_of_last(ended), **minutes, "minutes": total}
-
-
-def figures_of_last(ended: Mapping[str, dict[str, float]]) -> dict[str, float]:
-    """The validation losses of the last stage."""
-    return dict(list(ended.values())[-1])
+    losses = ended[stages[-1].recipe.stage]
+    return {**losses, **minutes, "minutes": sum(minutes.values())}
 
 
 def loss_table(
