@@ -48,7 +48,7 @@ PLURALS = {
 """What is drawn in numbers; the world knows no other plurals."""
 
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
-MANDARIN = {
+MANDARIN: dict[str | int, str] = {
     "red": "红", "blue": "蓝", "green": "绿", "yellow": "黄", "black": "黑",
     "white": "白", "big": "大", "small": "小",
     "apple": "苹果", "book": "书", "car": "车", "cup": "杯子", "fish": "鱼",
@@ -152,6 +152,31 @@ def random_scene(
 def describe(scene: Scene, language: Language = "en") -> str:
     """One sentence that names every attribute of a scene."""
     return _english(scene) if language == "en" else _mandarin(scene)
+
+
+def phrases(scene: Scene, language: Language = "en") -> set[str]:
+    """Everything true that can be said of a scene in one word or two.
+
+    A size, a colour, a thing, a number or a place; a thing with one of the others.
+    What the language has no word for is left out.
+    """
+    said: set[tuple[str | int, ...]] = set()
+    places = [scene.place, _OTHER_SIDE.get(scene.place, "")]
+    for thing, place in zip(scene.things, places, strict=False):
+        others: list[str | int] = [thing.size, thing.colour]
+        if place:
+            others.append(place)
+        if scene.kind == "count":
+            others.append(scene.number)
+        said |= {(thing.name,)}
+        said |= {(other,) for other in others} | {(o, thing.name) for o in others}
+    if language == "zh":
+        known = [words for words in said if all(word in MANDARIN for word in words)]
+        return {"".join(MANDARIN[word] for word in words) for words in known}
+    return {
+        " ".join(NUMBERS[w] if isinstance(w, int) else w for w in words)
+        for words in said
+    }
 
 
 def _english(scene: Scene) -> str:

@@ -1,5 +1,6 @@
-"""Spoken answers: rendered, aligned, coded once each, and kept while a set is built."""
+"""Spoken answers: rendered, aligned, coded once each, and kept for all sets."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,14 +59,16 @@ class AnswerCoder:
 
     Args:
         mimi_directory: the codec.
-        work: keeps what is coded, a portion a file, so that an interrupted build goes
-            on; None to keep nothing.
+        work: keeps what is coded, a portion a file in a folder of that codec's, so that
+            an interrupted build goes on and the sets share their answers; None to keep
+            nothing.
     """
 
     def __init__(self, mimi_directory: Path, work: Path | None = None) -> None:
-        self.mimi_directory, self.work = mimi_directory, work
+        self.mimi_directory = mimi_directory
+        self.work = None if work is None else work / codec_name(mimi_directory)
         self.done: dict[tuple[str, str], Answer] = {}
-        for path in sorted(work.glob("answers_*.npz")) if work else ():
+        for path in sorted(self.work.glob("answers_*.npz")) if self.work else ():
             self.done |= _load_portion(path)
 
     def add(self, items: Sequence[SpokenDialogue]) -> None:
@@ -94,6 +97,14 @@ class AnswerCoder:
         coded = run_codec(self.mimi_directory, waves, "encode")
         answers = zip(coded, alignments, strict=True)
         return dict(zip((item.key for item in items), answers, strict=True))
+
+
+def codec_name(mimi_directory: Path) -> str:
+    """A name that another codec's weights would change."""
+    digest = hashlib.sha256()
+    for path in sorted(mimi_directory.glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return f"mimi_{digest.hexdigest()[:12]}"
 
 
 def _save_portion(path: Path, portion: dict[tuple[str, str], Answer]) -> None:

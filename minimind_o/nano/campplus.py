@@ -3,7 +3,8 @@
 Every speaker is drawn at random, and none is one of the twelve voices. The encoder
 learns to name the speaker with an additive angular margin (Deng et al. 2019,
 arXiv 1801.07698), as CAM++ itself does; the classes are thrown away, and the vector
-before them tells voices apart that were never heard.
+before them tells voices apart that were never heard. Half of the speech comes through
+the codec, because that is how the model's own speech will reach the encoder.
 """
 
 import itertools
@@ -22,7 +23,9 @@ from minimind_o.data.speech import SAMPLE_RATE, VOICES, Voice, render
 from minimind_o.frozen import campplus
 from minimind_o.frozen.campplus import CampPlus, features, load_campplus
 from minimind_o.frozen.funasr_directory import save_half, write_configuration
+from minimind_o.frozen.mimi import Mimi, load_mimi
 from minimind_o.frozen.waves import resampled
+from minimind_o.nano.codec_pool import run_codec
 from minimind_o.nano.progress import Progress
 from minimind_o.nano.speech_pool import random_words
 from minimind_o.training.optimiser import learning_rate_at, set_learning_rate
@@ -40,6 +43,7 @@ WEIGHTS = "model.pt"
 class CampPlusRecipe:
     """Everything that decides the outcome.
 
+    recoded_share: of the utterances, those that come through the codec.
     crop_frames: of 10 ms, what the encoder hears of an utterance at a time.
     scale, margin: of the additive angular margin; the margin in radians.
     """
@@ -47,7 +51,8 @@ class CampPlusRecipe:
     seed: int = 0
     speakers: int = 160
     utterances: int = 24
-    steps: int = 800
+    recoded_share: float = 0.5
+    steps: int = 1600
     batch_size: int = 32
     crop_frames: int = 120
     learning_rate: float = 2e-3
@@ -64,20 +69,32 @@ class SpeakerSpeech:
     speakers: np.ndarray
 
 
-def speak(speakers: list[Voice], utterances: int, seed: int) -> SpeakerSpeech:
+def speak(
+    speakers: list[Voice],
+    utterances: int,
+    seed: int,
+    mimi_directory: Path,
+    recoded_share: float,
+) -> SpeakerSpeech:
     """So many utterances of random words of every speaker, a quarter in Mandarin."""
     rng = np.random.default_rng(seed)
-    spoken, labels = [], []
-    for label, voice in enumerate(speakers):
-        for _ in range(utterances):
-            language = "cmn" if rng.random() < 0.25 else "en-us"
-            text = random_words(rng, language, int(rng.integers(5, 11)))
-            wave = render(text, language, voice).wave
-            wave = resampled(wave, SAMPLE_RATE, campplus.SAMPLE_RATE)
-            noise = rng.normal(0, 10 ** rng.uniform(-4, -2.3), len(wave))
-            spoken.append(features((wave + noise).astype(np.float32)))
-            labels.append(label)
-    return SpeakerSpeech(features=spoken, speakers=np.array(labels))
+    labels = np.arange(len(speakers)).repeat(utterances)
+    waves = []
+    for label in labels:
+        language = "cmn" if rng.random() < 0.25 else "en-us"
+        text = random_words(rng, language, int(rng.integers(5, 11)))
+        waves.append(render(text, language, speakers[label]).wave)
+    recoded = np.flatnonzero(rng.random(len(waves)) < recoded_share)
+    if len(recoded):
+        coded = run_codec(mimi_directory, [waves[i] for i in recoded], "recode")
+        for index, wave in zip(recoded, coded, strict=True):
+            waves[index] = wave
+    spoken = []
+    for wave in waves:
+        heard = resampled(wave, SAMPLE_RATE, campplus.SAMPLE_RATE)
+        noise = rng.normal(0, 10 ** rng.uniform(-4, -2.3), len(heard))
+        spoken.append(features((heard + noise).astype(np.float32)))
+    return SpeakerSpeech(features=spoken, speakers=labels)
 
 
 class AngularMargin(nn.Module):
@@ -181,24 +198,48 @@ def write_directory(model: nn.Module, directory: Path) -> None:
     save_half(model, directory / WEIGHTS)
 
 
-def train_campplus(recipe: CampPlusRecipe, work: Path, out: Path) -> dict[str, float]:
+def train_campplus(
+    recipe: CampPlusRecipe, mimi_directory: Path, work: Path, out: Path
+) -> dict[str, float]:
     """Train (or resume from `work/campplus.pt`) and write the directory `out`.
 
-    Returns the figures of the card, among them those of `told_apart`.
+    Returns the figures of the card, among them those of `told_apart`, on recordings and
+    (`…_recoded`) on the same through the codec.
     """
-    speakers = draw_speakers(recipe.seed, recipe.speakers)
-    trainer = SpeakerTrainer(recipe, speak(speakers, recipe.utterances, recipe.seed))
+    speech = speak(
+        draw_speakers(recipe.seed, recipe.speakers),
+        recipe.utterances,
+        recipe.seed,
+        mimi_directory,
+        recipe.recoded_share,
+    )
+    trainer = SpeakerTrainer(recipe, speech)
     progress = Progress(work / "campplus.pt")
     progress.resume(trainer)
     for _ in progress.steps(trainer, recipe.steps):
         progress.note(trainer.step())
     write_directory(trainer.model, out)
     ran = {"minutes": progress.minutes, "steps": float(recipe.steps)}
-    return progress.means | ran | told_apart(load_campplus(out), recipe.seed)
+    encoder, codec = load_campplus(out), load_mimi(mimi_directory)
+    recoded = told_apart(encoder, recipe.seed, codec)
+    return (
+        progress.means
+        | ran
+        | told_apart(encoder, recipe.seed)
+        | {f"{name}_recoded": value for name, value in recoded.items()}
+    )
 
 
-def told_apart(encoder: CampPlus, seed: int, utterances: int = 8) -> dict[str, float]:
+def told_apart(
+    encoder: CampPlus, seed: int, codec: Mimi | None = None, utterances: int = 8
+) -> dict[str, float]:
     """How well the encoder tells the twelve voices, which it has never heard.
+
+    Args:
+        encoder: the speaker encoder.
+        seed: draws the words.
+        codec: sends the recordings through itself before the encoder hears them.
+        utterances: of each voice.
 
     Returns:
         `same_voice`, `other_voice`: mean cosine between utterances of one voice and of
@@ -212,6 +253,8 @@ def told_apart(encoder: CampPlus, seed: int, utterances: int = 8) -> dict[str, f
             render(random_words(rng, "en-us", 8), "en-us", voice).wave
             for _ in range(utterances)
         ]
+        if codec is not None:
+            waves = [_recoded(codec, wave) for wave in waves]
         vectors.append(F.normalize(encoder.embed(waves, SAMPLE_RATE)))
     vectors_VUS = torch.stack(vectors)
     sums_VS = vectors_VUS.sum(dim=1)
@@ -234,3 +277,8 @@ def told_apart(encoder: CampPlus, seed: int, utterances: int = 8) -> dict[str, f
         "other_voice": float(cosines[~same].mean()),
         "nearest_right": right / len(flat),
     }
+
+
+def _recoded(codec: Mimi, wave_N: np.ndarray) -> np.ndarray:
+    whole = np.pad(wave_N, (0, -len(wave_N) % codec.frame_size))
+    return codec.decode(codec.encode(torch.from_numpy(whole)[None]))[0].numpy()

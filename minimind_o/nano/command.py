@@ -44,6 +44,11 @@ class NanoRun:
     """Its own folder for checkpoints, which a later run resumes from."""
     seed: int
 
+    @property
+    def answers(self) -> Path:
+        """Where the sets keep the spoken answers they share."""
+        return self.work.parent / "answers"
+
     def out(self, name: str) -> Path:
         """The folder of an asset that is being written."""
         return self.assets.path(name)
@@ -153,8 +158,8 @@ def _siglip2(run: NanoRun) -> Metrics:
 def _campplus(run: NanoRun) -> Metrics:
     from minimind_o.nano.campplus import CampPlusRecipe, train_campplus
 
-    recipe = CampPlusRecipe(seed=run.seed)
-    return dict(train_campplus(recipe, run.work, run.out("campplus")))
+    recipe, out = CampPlusRecipe(seed=run.seed), run.out("campplus")
+    return dict(train_campplus(recipe, run.assets.mimi, run.work, out))
 
 
 def _voices(run: NanoRun) -> Metrics:
@@ -180,21 +185,21 @@ def _sft_t2a(run: NanoRun) -> Metrics:
     from minimind_o.nano.t2a import build_t2a
 
     mimi, campplus, out = run.assets.mimi, run.assets.campplus, run.out("sft_t2a")
-    return dict(build_t2a(mimi, campplus, run.work, out, seed=run.seed))
+    return dict(build_t2a(mimi, campplus, run.answers, out, seed=run.seed))
 
 
 def _sft_a2a(run: NanoRun) -> Metrics:
     from minimind_o.nano.a2a import build_a2a
 
     mimi, campplus, out = run.assets.mimi, run.assets.campplus, run.out("sft_a2a")
-    return dict(build_a2a(mimi, campplus, run.work, out, seed=run.seed))
+    return dict(build_a2a(mimi, campplus, run.answers, out, seed=run.seed))
 
 
 def _sft_i2t(run: NanoRun) -> Metrics:
     from minimind_o.nano.i2t import build_i2t
 
     mimi, campplus, out = run.assets.mimi, run.assets.campplus, run.out("sft_i2t")
-    return dict(build_i2t(mimi, campplus, run.work, out, seed=run.seed))
+    return dict(build_i2t(mimi, campplus, run.answers, out, seed=run.seed))
 
 
 def _examples(run: NanoRun) -> Metrics:

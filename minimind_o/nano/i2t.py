@@ -81,7 +81,7 @@ def draw_rows(split: str, count: int, seed: int) -> list[DialogueRow]:
 def build_i2t(
     mimi_directory: Path,
     campplus_directory: Path,
-    work: Path,
+    answers: Path,
     out: Path,
     *,
     seed: int = 0,
@@ -92,10 +92,10 @@ def build_i2t(
     """Write `train`, `train_more`, `validation` and `test` (`.parquet`).
 
     The repository holds the first training file only. An interrupted build goes on
-    from the answers in `work`.
+    from what is in the folder `answers`, which the sets share.
     """
     splits = {name: draw_rows(name, count, seed) for name, count in counts}
-    coder = AnswerCoder(mimi_directory, work)
+    coder = AnswerCoder(mimi_directory, answers)
     coder.add([row.item for rows in splits.values() for row in rows])
     mimi, campplus = load_mimi(mimi_directory), load_campplus(campplus_directory)
     prompts = all_prompts(mimi, campplus, ANSWERING_VOICES)

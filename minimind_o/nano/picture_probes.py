@@ -36,16 +36,13 @@ def probe(
 
     Ridge regression from the mean and the spread of the states to one-hot values.
     """
-    some = Captioned(
-        pixels=train.pixels[:count],
-        scenes=train.scenes[:count],
-        texts=train.texts[:count],
-    )
-    parts = (some, draw_captioned(seed, count // 2, held_out=True))
-    features = [summaries(encoder, part.pixels) for part in parts]
+    test = draw_captioned(seed, count // 2, held_out=True)
+    scenes = (train.scenes[:count], test.scenes)
+    pixels = (train.pixels[:count], test.pixels)
+    features = [summaries(encoder, part) for part in pixels]
     figures = {}
     for name in ATTRIBUTES:
-        values = [[attribute(scene, name) for scene in part.scenes] for part in parts]
+        values = [[attribute(scene, name) for scene in part] for part in scenes]
         known = sorted({value for value in values[0] if value is not None})
         chosen, targets = [], []
         for part_values, part_features in zip(values, features, strict=True):

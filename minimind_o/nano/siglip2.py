@@ -1,8 +1,13 @@
-"""Train the nano SigLIP2: pictures and their descriptions find each other.
+"""Train the nano SigLIP2: pictures and what can be said of them find each other.
 
 transformers' own two towers, with the sigmoid loss of Zhai et al. 2023
-(arXiv 2303.15343): every pair of a picture and a description in the batch is a question
-of yes or no. Only the vision tower is kept.
+(arXiv 2303.15343): every pair of a picture and a text in the batch is a question of yes
+or no. Only the vision tower is kept.
+
+The texts are short, a word or two ("tree", "red tree", "three tree"), because a text
+that names every attribute can be told from the others by the easiest of them, and the
+harder ones are then never learnt (LOG.md). And a batch asks all texts that are true of
+any of its pictures: what costs is the pictures, so every one is asked everything.
 """
 
 from collections.abc import Sequence
@@ -20,7 +25,12 @@ from minimind_o.frozen.siglip2 import NANO_SIGLIP2, load_siglip2, save_siglip2
 from minimind_o.nano.captioned import Captioned, draw_captioned
 from minimind_o.nano.picture_probes import probe
 from minimind_o.nano.progress import Progress
-from minimind_o.training.optimiser import learning_rate_at, set_learning_rate
+from minimind_o.training.optimiser import (
+    is_block_matrix,
+    learning_rate_at,
+    muon_and_adamw,
+    set_learning_rate,
+)
 from minimind_o.training.processes import autocast
 
 
@@ -30,22 +40,22 @@ class Siglip2Recipe:
 
     seed: int = 0
     pictures: int = 30_000
-    steps: int = 1500
+    steps: int = 2000
     batch_size: int = 128
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     warmup_steps: int = 100
     text_layers: int = 2
 
 
-def sigmoid_loss(logits_BB: Tensor, same_BB: Tensor) -> Tensor:
-    """Per picture, the sum over all descriptions of -log σ(±logit); mean of these.
+def sigmoid_loss(logits_BT: Tensor, true_BT: Tensor) -> Tensor:
+    """Per picture, the sum over all texts of -log σ(±logit); mean of these.
 
     Args:
-        logits_BB: picture (row) against description (column).
-        same_BB: True where the description fits, by being the same text as its own.
+        logits_BT: picture (row) against text (column).
+        true_BT: whether the text is true of the picture.
     """
-    signs = torch.where(same_BB, 1.0, -1.0)
-    return -F.logsigmoid(signs * logits_BB).sum(dim=1).mean()
+    signs = torch.where(true_BT, 1.0, -1.0)
+    return -F.logsigmoid(signs * logits_BT).sum(dim=1).mean()
 
 
 class ContrastiveTrainer:
@@ -56,35 +66,41 @@ class ContrastiveTrainer:
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.data = recipe, data
-        self.ids_NT = encode_texts(data.texts, tokenizer)
-        self.model = SiglipModel(towers(recipe, tokenizer, self.ids_NT.shape[1]))
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=recipe.learning_rate, weight_decay=0.02
+        self.ids_TL = encode_texts(data.texts, tokenizer)
+        self.model = SiglipModel(towers(recipe, tokenizer, self.ids_TL.shape[1]))
+        groups: dict[bool, list[torch.nn.Parameter]] = {True: [], False: []}
+        for name, parameter in self.model.named_parameters():
+            groups[is_block_matrix(name, parameter)].append(parameter)
+        matrices, others = (
+            [{"params": groups[chosen], "weight_decay": 0.02}]
+            for chosen in (True, False)
         )
+        self.optimiser = muon_and_adamw(matrices, others, recipe.learning_rate)
         self.index = 0
 
     def step(self) -> dict[str, float]:
-        """One update on a random batch."""
+        """One update: random pictures, and every text that is true of any of them."""
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, self.index])
-        rows = torch.from_numpy(
-            rng.choice(len(self.ids_NT), recipe.batch_size, replace=False)
-        )
+        rows = rng.choice(len(self.data.pixels), recipe.batch_size, replace=False)
+        true_BT = self.data.true_NT[rows]
+        asked = true_BT.any(axis=0)
+        ids_TL = self.ids_TL[asked]
         set_learning_rate(
             self.optimiser,
             learning_rate_at(
                 self.index, recipe.steps, recipe.learning_rate, recipe.warmup_steps
             ),
         )
-        ids_BT = self.ids_NT[rows]
         with autocast(torch.device("cpu"), "auto"):
             output = self.model(
-                input_ids=ids_BT,
-                attention_mask=(ids_BT != 0).long(),
-                pixel_values=to_pixels(self.data.pixels[rows.numpy()]),
+                input_ids=ids_TL,
+                attention_mask=(ids_TL != 0).long(),
+                pixel_values=to_pixels(self.data.pixels[rows]),
             )
-        same_BB = (ids_BT[:, None] == ids_BT[None]).all(dim=-1)
-        loss = sigmoid_loss(output.logits_per_image.float(), same_BB)
+        loss = sigmoid_loss(
+            output.logits_per_image.float(), torch.from_numpy(true_BT[:, asked])
+        )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -125,7 +141,7 @@ def towers(
 
 
 def encode_texts(texts: Sequence[str], tokenizer: tokenizers.Tokenizer) -> Tensor:
-    """Ids (N, T), padded on the left: the text tower reads its last position."""
+    """Ids (T, L), padded on the left: the text tower reads its last position."""
     rows = [tokenizer.encode(text) for text in texts]
     length = max(map(len, rows))
     return torch.tensor([[0] * (length - len(row)) + row for row in rows])

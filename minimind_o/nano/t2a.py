@@ -81,7 +81,7 @@ def draw_splits(seed: int, num_shipped: int, num_more: int) -> Splits:
 def build_t2a(
     mimi_directory: Path,
     campplus_directory: Path,
-    work: Path,
+    answers: Path,
     out: Path,
     *,
     seed: int = 0,
@@ -91,10 +91,10 @@ def build_t2a(
     """Write `train`, `train_more`, `validation` and `test` (`.parquet`).
 
     The repository holds the first training file only. An interrupted build goes on
-    from the recordings in `work`.
+    from what is in the folder `answers`, which the sets share.
     """
     splits = draw_splits(seed, num_shipped, num_more)
-    coder = AnswerCoder(mimi_directory, work)
+    coder = AnswerCoder(mimi_directory, answers)
     coder.add([item for items in splits.values() for item in items])
     mimi, campplus = load_mimi(mimi_directory), load_campplus(campplus_directory)
     prompts = all_prompts(mimi, campplus, ANSWERING_VOICES)

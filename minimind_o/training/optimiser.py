@@ -69,7 +69,7 @@ def build_optimiser(model: nn.Module, recipe: TrainingRecipe) -> Optimisers:
         if not parameter.requires_grad:
             continue
         is_matrix = parameter.ndim >= 2 and "embed" not in name
-        by_muon = recipe.optimiser == "muon" and _is_block_matrix(name, parameter)
+        by_muon = recipe.optimiser == "muon" and is_block_matrix(name, parameter)
         share = recipe.thinker_rate if name.startswith("thinker.") else 1.0
         decay = recipe.weight_decay if is_matrix else 0.0
         groups.setdefault((by_muon, decay, share), []).append(parameter)
@@ -81,16 +81,24 @@ def build_optimiser(model: nn.Module, recipe: TrainingRecipe) -> Optimisers:
             if by_muon == chosen
         ]
 
-    rate = recipe.learning_rate
-    adamw = torch.optim.AdamW(of(False), lr=rate, betas=(0.9, 0.95), eps=1e-8)
-    if not of(True):
+    return muon_and_adamw(of(True), of(False), recipe.learning_rate)
+
+
+def muon_and_adamw(
+    by_muon: list[dict[str, Any]], by_adamw: list[dict[str, Any]], rate: float
+) -> Optimisers:
+    """Two optimisers over groups of parameters, or one where Muon has none.
+
+    Muon's update is scaled so that a learning rate means what it means to AdamW.
+    """
+    adamw = torch.optim.AdamW(by_adamw, lr=rate, betas=(0.9, 0.95), eps=1e-8)
+    if not by_muon:
         return Optimisers(adamw)
-    # Scaled so that a learning rate means what it means to AdamW.
-    muon = torch.optim.Muon(of(True), lr=rate, adjust_lr_fn="match_rms_adamw")
+    muon = torch.optim.Muon(by_muon, lr=rate, adjust_lr_fn="match_rms_adamw")
     return Optimisers(muon, adamw)
 
 
-def _is_block_matrix(name: str, parameter: nn.Parameter) -> bool:
+def is_block_matrix(name: str, parameter: nn.Parameter) -> bool:
     """A linear map inside a block; an expert's gate has too few rows to count."""
     return (
         parameter.ndim == 2 and "layers." in name and not name.endswith(".gate.weight")

@@ -4,13 +4,16 @@ import io
 import itertools
 
 import numpy as np
+import pytest
 import soundfile
 from PIL import Image
 
+from minimind_o.data.facts import spoken
 from minimind_o.data.pictures import is_held_out, random_scene
 from minimind_o.data.speakers import sound_alike
 from minimind_o.data.speech import SEEN_VOICES, UNSEEN_VOICES, VOICES
-from minimind_o.nano.a2a import asked_aloud, asking_voices, draw_training
+from minimind_o.nano import a2a, t2a
+from minimind_o.nano.a2a import asked_aloud, asking_voices, draw_said, draw_training
 from minimind_o.nano.answers import TAIL_VOICES
 from minimind_o.nano.i2t import QUESTIONS, draw_rows
 from minimind_o.nano.t2a import draw_held_out
@@ -49,6 +52,28 @@ def test_spoken_training_is_of_facts_in_many_voices() -> None:
     assert {item.voice for item in items} <= {*SEEN_VOICES, *TAIL_VOICES}
     assert not {item.voice for item in items} & set(UNSEEN_VOICES)
     assert {item.dialogue.language for item in items} == {"en", "zh"}
+
+
+def test_what_is_said_again_is_in_the_sound_and_coded_already(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard = []
+
+    def spoken_question(text: str, language: str, *others: object) -> bytes:
+        heard.append((text, language))
+        return b"sound"
+
+    monkeypatch.setattr(a2a, "spoken_question", spoken_question)
+    items = draw_said(0, 60)
+    assert set(items) <= set(t2a.draw_training(0, 200))
+    rows = asked_aloud(items, "train", seed=0)
+    for row, (text, language) in zip(rows, heard, strict=True):
+        english = row.item.dialogue.language == "en"
+        assert (row.question, language) == (
+            ("Say:", "en-us") if english else ("读：", "cmn")
+        )
+        assert text == spoken(row.item.dialogue.marked_answer)[0]
+    assert any("[[" in text for text, _ in heard)  # a pronunciation is forced
 
 
 def test_pictures_come_with_written_or_spoken_questions() -> None:

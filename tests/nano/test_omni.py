@@ -43,14 +43,14 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
 
 def test_stages_follow_each_other(assets: Assets, runs: list, tmp_path: Path) -> None:
     figures = train_omni(STAGES, assets, tmp_path / "work", tmp_path / "out", seed=3)
-    names = ["t2a", "a2a_projector", "a2a", "i2t_projector", "i2t"]
+    names = ["t2a", "a2a_projector", "a2a", "i2t_projector", "i2t", "all"]
     assert [run["recipe"].stage for run in runs] == names
     assert {run["recipe"].seed for run in runs} == {3}
     assert runs[0]["init"] == assets.llm
     for before, after in itertools.pairwise(runs):
         assert after["init"] == before["out"]
     assert runs[-1]["out"] == tmp_path / "out"
-    assert figures["minutes"] == 10
+    assert figures["minutes"] == 12
     assert figures["minutes_a2a"] == 2
     assert figures["text_loss"] == 0.5
 
@@ -60,7 +60,9 @@ def test_what_learns_is_what_the_stage_is_named_after() -> None:
     assert learning["t2a"] == ("talker",)
     assert learning["a2a_projector"] == ("audio_projector",)
     assert learning["i2t_projector"] == ("image_projector",)
-    assert learning["a2a"] == learning["i2t"] == MODES["all"]
+    assert learning["a2a"] == ("thinker", "audio_projector")
+    assert learning["i2t"] == ("thinker", "audio_projector", "image_projector")
+    assert learning["all"] == MODES["all"]
 
 
 def test_a_stage_that_has_ended_is_not_run_again(
