@@ -98,9 +98,13 @@ def random_thing(
 
 
 def is_held_out(thing: Thing) -> bool:
-    """Whether training never shows this thing in this colour: one pair in eight."""
-    colours = tuple(COLOURS)
-    return (THINGS.index(thing.name) + 3 * colours.index(thing.colour)) % 8 == 0
+    """Whether training never shows this thing in this colour and size: one in eight.
+
+    The thing of that colour in the other size is shown. Were it not, what the pictures
+    would teach is that a thing of that colour is anything but this (LOG.md).
+    """
+    pair = THINGS.index(thing.name) + 3 * tuple(COLOURS).index(thing.colour)
+    return pair % 8 == {"big": 0, "small": 4}[thing.size]
 
 
 def random_scene(
@@ -113,7 +117,7 @@ def random_scene(
 
     Args:
         rng: where chance comes from.
-        held_out: every thing is a held-out pair of name and colour; else none is.
+        held_out: everything in it is held out (`is_held_out`); else nothing is.
         language: one in which all of it can be named.
     """
     named = language == "zh"

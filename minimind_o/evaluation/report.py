@@ -20,7 +20,7 @@ KIND_TITLES = {
     "fact": "facts, unseen phrasings",
     "read_aloud": "read aloud, unseen texts",
     "spoken": "spoken questions, unseen phrasings and voices",
-    "picture": "pictures, unseen pairs of thing and colour",
+    "picture": "pictures, unseen combinations",
 }
 
 

@@ -52,7 +52,7 @@ class CampPlusRecipe:
     speakers: int = 160
     utterances: int = 24
     recoded_share: float = 0.5
-    steps: int = 1600
+    steps: int = 2000
     batch_size: int = 32
     crop_frames: int = 120
     learning_rate: float = 2e-3

@@ -1,11 +1,12 @@
 """Build the nano picture set: `sft_i2t` Parquet in the released schema.
 
 A question about a picture, written or, in a third of the rows, spoken; the answer names
-every attribute of what is there, in text and speech. The test shows pairs of thing and
-colour that training never does.
+every attribute of what is there, in text and speech. The test shows things in colours
+and sizes that training never does.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from minimind_o.chat import IMAGE_MARK
 from minimind_o.data.pictures import (
     DAMAGES,
+    Scene,
     damaged,
     describe,
     draw,
@@ -38,44 +40,56 @@ QUESTIONS: dict[Language, tuple[str, ...]] = {
     "zh": ("你看见什么？", "图里有什么？"),
 }
 MANDARIN_SHARE, SPOKEN_SHARE = 0.25, 1 / 3
+PICTURES = {"train": 1, "train_more": 3, "validation": 1, "test": 1}
+"""Of each scene, by file: drawing another costs nothing, coding another answer does."""
 
 
-def draw_row(split: str, index: int, rng: np.random.Generator) -> DialogueRow:
-    """One picture and a question about it; `index` says how the picture is damaged."""
-    language: Language = "zh" if rng.random() < MANDARIN_SHARE else "en"
-    scene = random_scene(rng, held_out=split == "test", language=language)
-    damage = DAMAGES[index % len(DAMAGES)]
-    image = damaged(draw(scene, rng), damage, rng)
-    question = str(rng.choice(QUESTIONS[language]))
-    speech = None
-    if rng.random() < SPOKEN_SHARE:
-        speech = ask(question, language, split, rng)
+def draw_rows(split: str, count: int, seed: int) -> list[DialogueRow]:
+    """The rows of one file, `count` scenes with `PICTURES[split]` pictures of each."""
+    names = ("train", "train_more", "validation", "test")
+    rng = np.random.default_rng([seed, 11, names.index(split)])
+    rows: list[DialogueRow] = []
+    for _ in range(count):
+        language: Language = "zh" if rng.random() < MANDARIN_SHARE else "en"
+        scene = random_scene(rng, held_out=split == "test", language=language)
+        tail_share = TAIL_SHARE if split.startswith("train") else 0.0
+        voice = draw_answering_voice(rng, tail_share)
+        item = SpokenDialogue(dialogue=_described(scene, language), voice=voice)
+        for _ in range(PICTURES[split]):
+            damage = DAMAGES[len(rows) % len(DAMAGES)]
+            image = damaged(draw(scene, rng), damage, rng)
+            picture = encoded(image, "JPEG" if damage == "jpeg" else "PNG")
+            rows.append(_asked(item, picture, split, rng))
+    return rows
+
+
+def _described(scene: Scene, language: Language) -> Dialogue:
     answer = describe(scene, language)
-    dialogue = Dialogue(
-        question=question,
+    return Dialogue(
+        question="",
         answer=answer,
         marked_answer=answer,
         language=language,
         kind="fact",
         family="picture",
     )
-    tail_share = TAIL_SHARE if split.startswith("train") else 0.0
-    item = SpokenDialogue(
-        dialogue=dialogue, voice=draw_answering_voice(rng, tail_share)
-    )
+
+
+def _asked(
+    item: SpokenDialogue, picture: bytes, split: str, rng: np.random.Generator
+) -> DialogueRow:
+    """A picture with a question about it, written or spoken."""
+    language = item.dialogue.language
+    question = str(rng.choice(QUESTIONS[language]))
+    speech = None
+    if rng.random() < SPOKEN_SHARE:
+        speech = ask(question, language, split, rng)
     return DialogueRow(
-        item=item,
+        item=replace(item, dialogue=replace(item.dialogue, question=question)),
         question=f"{IMAGE_MARK}\n" + ("" if speech else question),
         speech=speech,
-        picture=encoded(image, "JPEG" if damage == "jpeg" else "PNG"),
+        picture=picture,
     )
-
-
-def draw_rows(split: str, count: int, seed: int) -> list[DialogueRow]:
-    """The rows of one file."""
-    names = ("train", "train_more", "validation", "test")
-    rng = np.random.default_rng([seed, 11, names.index(split)])
-    return [draw_row(split, index, rng) for index in range(count)]
 
 
 def build_i2t(
@@ -91,8 +105,9 @@ def build_i2t(
 ) -> dict[str, float]:  # fmt: skip
     """Write `train`, `train_more`, `validation` and `test` (`.parquet`).
 
-    The repository holds the first training file only. An interrupted build goes on
-    from what is in the folder `answers`, which the sets share.
+    counts: scenes of each. The repository holds the first training file only. An
+    interrupted build goes on from what is in the folder `answers`, which the sets
+    share.
     """
     splits = {name: draw_rows(name, count, seed) for name, count in counts}
     coder = AnswerCoder(mimi_directory, answers)

@@ -130,8 +130,7 @@ STAGES = (
             num_steps=900,
             learning=("thinker", "audio_projector", "image_projector"),
         ),
-        # A file named twice is drawn from twice as often.
-        train=(*_I2T, *_I2T, *_A2A),
+        train=(*_I2T, *_A2A),
         validation="sft_i2t/validation",
     ),
     Stage(

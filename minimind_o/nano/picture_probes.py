@@ -1,8 +1,8 @@
 """What a linear map can read from the vision encoder's states.
 
 A probe is a linear map from a picture's states to one attribute. It is fitted on
-pictures the encoder was trained on and judged on pairs of thing and colour that nothing
-was trained on: what it gets right, the states tell (Alain & Bengio 2016,
+pictures the encoder was trained on and judged on things in colours and sizes that
+nothing was trained on: what it gets right, the states tell (Alain & Bengio 2016,
 arXiv 1610.01644).
 """
 

@@ -158,7 +158,7 @@ def train_siglip2(
     """Train (or resume from `work/siglip2.pt`) and write the directory `out`.
 
     Returns the figures of the card: the last loss and the probes' shares of right
-    answers on held-out pairs of thing and colour.
+    answers on held-out combinations.
     """
     tokenizer = tokenizers.load(tokenizer_directory)
     data = draw_captioned(recipe.seed, recipe.pictures, held_out=False)

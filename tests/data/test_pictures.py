@@ -1,6 +1,7 @@
 """Synthetic pictures show what their descriptions say."""
 
 import io
+import itertools
 import re
 
 import numpy as np
@@ -19,6 +20,7 @@ from minimind_o.data.pictures import (
     draw,
     encoded,
     is_held_out,
+    phrases,
     random_scene,
 )
 from minimind_o.data.world import Language, fact_dialogues, world_words
@@ -106,18 +108,38 @@ def test_every_word_of_a_description_is_a_word_of_the_world() -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_held_out_pairs_are_never_shown_in_training(
+def test_held_out_combinations_are_never_shown_in_training(
     language: Language,
 ) -> None:
+    hidden: list[bool] = []
     for held_out in (False, True):
         for scene in scenes(language, held_out):
             assert {is_held_out(thing) for thing in scene.things} == {held_out}
-    pairs = [
-        is_held_out(Thing(name=name, colour=colour, size="big"))
-        for name in THINGS
-        for colour in COLOURS
-    ]
-    assert sum(pairs) == len(pairs) // 8
+    for name, colour in itertools.product(THINGS, COLOURS):
+        big, small = (
+            is_held_out(Thing(name=name, colour=colour, size=size))  # type: ignore[arg-type]
+            for size in ("big", "small")
+        )
+        hidden += [big, small]
+        assert not (big and small)  # training shows it in the other size
+    assert sum(hidden) == len(hidden) // 8
+
+
+def test_phrases_are_all_that_one_word_or_two_can_say() -> None:
+    fish = Thing(name="fish", colour="red", size="big")
+    star = Thing(name="star", colour="orange", size="small")
+    three = Scene(kind="count", things=(fish,), number=3)
+    said = {"fish", "big", "red", "three", "big fish", "red fish", "three fish"}
+    assert phrases(three) == said
+    assert phrases(three, "zh") == {
+        "鱼", "大", "红", "三", "大鱼", "红鱼", "三鱼"
+    }  # fmt: skip
+    both = phrases(Scene(kind="two", things=(fish, star), place="left"))
+    assert {"left", "right", "left fish", "right star", "orange star"} <= both
+    assert not {"right fish", "left star", "orange fish", "two fish"} & both
+    # There is no word for a star or for orange in the Mandarin of the nano world.
+    one = Scene(kind="one", things=(star,), place="up")
+    assert phrases(one, "zh") == {"小", "上面"}
 
 
 def test_damage_changes_the_pixels_and_not_what_is_seen() -> None:

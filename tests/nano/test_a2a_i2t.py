@@ -91,6 +91,15 @@ def test_pictures_come_with_written_or_spoken_questions() -> None:
     assert {row.item.voice for row in rows} - set(SEEN_VOICES)
 
 
+def test_a_scene_is_drawn_anew_for_each_of_its_pictures() -> None:
+    rows = draw_rows("train_more", 8, seed=0)
+    assert len(rows) == 24
+    for first in range(0, 24, 3):
+        three = rows[first : first + 3]
+        assert len({row.item.key for row in three}) == 1  # one recording
+        assert len({row.picture for row in three}) == 3
+
+
 def test_the_test_shows_what_training_never_does() -> None:
     rng = np.random.default_rng(0)
     for held_out in (True, False):

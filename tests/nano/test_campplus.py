@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from minimind_o.assets import Assets
 from minimind_o.data.speakers import draw_speakers
 from minimind_o.data.speech import VOICES
 from minimind_o.nano.campplus import (
@@ -28,13 +29,35 @@ RECIPE = CampPlusRecipe(
 @pytest.fixture(scope="module")
 def speech() -> SpeakerSpeech:
     """Three utterances of each of three speakers."""
-    return speak(draw_speakers(0, 3), 3, seed=0)
+    return speak(draw_speakers(0, 3), 3, 0, Assets.find().mimi, recoded_share=0)
 
 
 def test_every_utterance_has_its_speaker(speech: SpeakerSpeech) -> None:
     assert speech.speakers.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert len({tuple(frames.shape) for frames in speech.features}) > 3
     assert {frames.shape[1] for frames in speech.features} == {80}
+
+
+def test_a_share_of_the_speech_comes_through_the_codec(
+    monkeypatch: pytest.MonkeyPatch, speech: SpeakerSpeech, tmp_path: Path
+) -> None:
+    sent = []
+
+    def run_codec(
+        directory: Path, waves: list[np.ndarray], operation: str
+    ) -> list[np.ndarray]:
+        assert (directory, operation) == (tmp_path, "recode")
+        sent.extend(waves)
+        return [np.zeros_like(wave) for wave in waves]
+
+    monkeypatch.setattr("minimind_o.nano.campplus.run_codec", run_codec)
+    some = speak(draw_speakers(0, 3), 3, 0, tmp_path, recoded_share=0.5)
+    pairs = zip(some.features, speech.features, strict=True)
+    # The codec of this test leaves the noise alone.
+    silent = [float(a.mean() - b.mean()) < -1 for a, b in pairs]
+    assert 1 <= sum(silent) == len(sent) <= 8
+    all_of_it = speak(draw_speakers(0, 3), 3, 0, tmp_path, recoded_share=1)
+    assert len(sent) == sum(silent) + len(all_of_it.features)
 
 
 def test_without_a_margin_the_loss_is_that_of_scaled_cosines() -> None:
@@ -79,13 +102,15 @@ def test_a_directory_is_written_with_its_figures(
 ) -> None:
     few = {name: VOICES[name] for name in ("ada", "ben")}
     monkeypatch.setattr("minimind_o.nano.campplus.VOICES", few)
-    figures = train_campplus(RECIPE, tmp_path / "work", tmp_path / "out")
+    figures = train_campplus(
+        RECIPE, Assets.find().mimi, tmp_path / "work", tmp_path / "out"
+    )
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         "config.yaml", "configuration.json", "model.pt"
     }  # fmt: skip
-    assert {"loss", "named", "same_voice", "other_voice", "nearest_right"} <= set(
-        figures
-    )
+    apart = {"same_voice", "other_voice", "nearest_right"}
+    recoded = {f"{name}_recoded" for name in apart}
+    assert {"loss", "named", *apart, *recoded} <= set(figures)
 
 
 def test_voices_that_are_far_apart_are_told_apart(
@@ -110,5 +135,5 @@ def test_voices_that_are_far_apart_are_told_apart(
         "minimind_o.nano.campplus.render",
         lambda text, language, voice: Rendered(np.array([names.index(voice.name)])),
     )
-    figures = told_apart(ByNumber(), 0, 4)  # type: ignore[arg-type]
+    figures = told_apart(ByNumber(), 0, utterances=4)  # type: ignore[arg-type]
     assert figures == {"same_voice": 1, "other_voice": 0, "nearest_right": 1}
