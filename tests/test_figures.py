@@ -97,3 +97,14 @@ def test_the_committed_figures_carry_the_declared_bars():
         declared = figures.bar(entry["name"])
         assert (entry["unit"], entry["target"]) == (declared.unit, declared.target)
         assert entry["figure"] is not None or entry["note"]
+
+
+def test_what_is_only_shown_is_not_judged(file):
+    figures.record("voice_similarity_seen_moe", 0.1, command="a", path=file)
+    lines = {line.split("`")[1]: line for line in figures.table(file).splitlines()[2:]}
+    cells = [c.strip() for c in lines["voice_similarity_seen_moe"].split("|")]
+    assert cells[-3:-1] == ["shown", "-"]
+    dense = figures.bar("voice_similarity_seen")
+    shown = figures.bar("voice_similarity_seen_moe")
+    assert not dense.passes(0.1)
+    assert shown.passes(0.1)

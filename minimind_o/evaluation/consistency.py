@@ -28,7 +28,7 @@ from minimind_o.evaluation.cases import (
 from minimind_o.evaluation.hearing import Hearing, hear
 from minimind_o.evaluation.normalise import normalise
 from minimind_o.evaluation.originals import original_waves, reference_voices
-from minimind_o.evaluation.record import record_figures
+from minimind_o.evaluation.record import Recorder, record_figures
 from minimind_o.evaluation.report import Item, Yardsticks, markdown, write_items
 from minimind_o.evaluation.transcribe import (
     Transcriber,
@@ -133,7 +133,8 @@ def run(
     (options.out / "consistency.md").write_text(summary, encoding="utf-8")
     show(summary)
     if record_command:
-        record_figures(items, yardsticks, record_command, figures_file)
+        recorder = Recorder(model=model, command=record_command, path=figures_file)
+        record_figures(items, yardsticks, recorder)
     return Consistency(items=items, yardsticks=yardsticks)
 
 

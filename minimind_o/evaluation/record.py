@@ -1,14 +1,17 @@
-"""The consistency suite's figures, written into the repository's list of figures."""
+"""The suites' figures, written into the repository's list of figures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from minimind_o import figures
 from minimind_o.evaluation.hearing import Hearing, summarise
 from minimind_o.evaluation.report import Item, Yardsticks, right_share
 from minimind_o.evaluation.statistics import Estimate
+from minimind_o.figures import FIGURES_FILE
+from minimind_o.model import OmniModel
 
 CER_OF_KIND = {
     "fact": "consistency_cer_t2a_seen",
@@ -22,54 +25,69 @@ RIGHT_OF_KIND = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Recorder:
+    """Writes one model's figures, those of an MoE model under names of their own."""
+
+    model: OmniModel
+    command: str
+    """The command line that measures them again."""
+    path: Path = FIGURES_FILE
+
+    def write(self, name: str, figure: float | None, note: str) -> None:
+        """Record a figure; of an MoE model, only where it is one of those shown."""
+        counts = self.model.num_parameters()
+        note += f"; {counts.total / 1e6:.1f} M parameters"
+        if self.model.config.use_moe:
+            name += figures.MOE_SUFFIX
+            if name not in {declared.name for declared in figures.BARS}:
+                return
+            note += f", {counts.active / 1e6:.1f} M active"
+        figures.record(name, figure, command=self.command, note=note, path=self.path)
+
+    def write_estimate(self, name: str, estimate: Estimate) -> None:
+        """Record a mean with its interval."""
+        interval = f"95 % interval {estimate.low:.4f} to {estimate.high:.4f}"
+        self.write(name, estimate.value, f"{interval}, n={estimate.n}")
+
+
 def record_figures(
-    items: Sequence[Item], yardsticks: Yardsticks, command: str, path: Path
+    items: Sequence[Item], yardsticks: Yardsticks, recorder: Recorder
 ) -> None:
     """Record what was measured; a figure without any item keeps its earlier record.
 
     Args:
         items: the model's answers.
         yardsticks: the data's own speech.
-        command: the command line that measures it again.
-        path: the figures file.
+        recorder: where to.
     """
     for kind, name in CER_OF_KIND.items():
         of_kind = [item for item in items if item.kind == kind]
-        _record_cer(name, [item.hearing for item in of_kind], command, path)
+        _record_cer(name, [item.hearing for item in of_kind], recorder)
     for kind, name in RIGHT_OF_KIND.items():
         of_kind = [item for item in items if item.kind == kind]
         if of_kind:
-            _record(name, right_share(of_kind), command, path)
+            recorder.write_estimate(name, right_share(of_kind))
+    if recorder.model.config.use_moe:
+        return  # the yardsticks are no model's
     if {item.kind for item in items}.isdisjoint(("fact", "read_aloud")):
         return  # the yardsticks' figures are those of the text-to-speech set
     for language in ("en", "zh"):
         original = [h for h in yardsticks.original if h.language == language]
-        _record_cer(f"transcriber_cer_{language}", original, command, path)
+        _record_cer(f"transcriber_cer_{language}", original, recorder)
     before = summarise(yardsticks.original)
     after = summarise(yardsticks.resynthesised)
     if before is not None and after is not None:
-        figures.record(
-            "codec_wer_gap",
-            after.wer.value - before.wer.value,
-            command=command,
-            note=f"WER {after.wer} through the codec, {before.wer} without",
-            path=path,
-        )
+        gap = after.wer.value - before.wer.value
+        note = f"WER {after.wer} through the codec, {before.wer} without"
+        recorder.write("codec_wer_gap", gap, note)
 
 
-def _record_cer(
-    name: str, hearings: Sequence[Hearing], command: str, path: Path
-) -> None:
+def _record_cer(name: str, hearings: Sequence[Hearing], recorder: Recorder) -> None:
     if not hearings:
         return
     summary = summarise(hearings)
     if summary is None:
-        note = "no answer had a word to compare with"
-        figures.record(name, None, command=command, note=note, path=path)
+        recorder.write(name, None, "no answer had a word to compare with")
     else:
-        _record(name, summary.cer, command, path)
-
-
-def _record(name: str, estimate: Estimate, command: str, path: Path) -> None:
-    note = f"95 % interval {estimate.low:.4f} to {estimate.high:.4f}, n={estimate.n}"
-    figures.record(name, estimate.value, command=command, note=note, path=path)
+        recorder.write_estimate(name, summary.cer)

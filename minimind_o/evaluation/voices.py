@@ -17,14 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minimind_o import figures
 from minimind_o.assets import Assets
 from minimind_o.data.schema import RowFormat
 from minimind_o.data.speech import SEEN_VOICES
 from minimind_o.errors import UserError
 from minimind_o.evaluation.cases import read_cases, select
 from minimind_o.evaluation.consistency import decode
-from minimind_o.evaluation.statistics import Estimate, bootstrap_mean
+from minimind_o.evaluation.record import Recorder
+from minimind_o.evaluation.statistics import bootstrap_mean
 from minimind_o.evaluation.transcribe import Wave
 from minimind_o.figures import FIGURES_FILE
 from minimind_o.frozen.campplus import MIN_SECONDS, CampPlus, load_campplus
@@ -121,7 +121,8 @@ def run(
     items = compare(voices, centres_VS, both_NS, alone_NS)
     show(table(items))
     if record_command:
-        record_figures(items, record_command, figures_file)
+        recorder = Recorder(model=model, command=record_command, path=figures_file)
+        record_figures(items, recorder)
     return items
 
 
@@ -179,34 +180,19 @@ def table(items: Sequence[VoiceAnswer]) -> str:
     return terminal_table(head, rows, max_width=20)
 
 
-def record_figures(items: Sequence[VoiceAnswer], command: str, path: Path) -> None:
+def record_figures(items: Sequence[VoiceAnswer], recorder: Recorder) -> None:
     """Record the six figures; the gain is the lower end of its interval."""
     for name, seen in (("seen", True), ("unseen", False)):
         own = [item for item in items if item.seen == seen]
         if not own:
             continue
+        similarity = bootstrap_mean([item.similarity for item in own])
+        nearest = bootstrap_mean([float(item.is_nearest) for item in own])
         gain = bootstrap_mean([1 + i.similarity - i.codes_alone for i in own])
-        estimates: dict[str, tuple[float, Estimate]] = {}
-        for figure, values in (
-            ("similarity", [item.similarity for item in own]),
-            ("nearest", [float(item.is_nearest) for item in own]),
-        ):
-            estimate = bootstrap_mean(values)
-            estimates[figure] = (estimate.value, estimate)
-        for figure, (value, estimate) in estimates.items():
-            note = f"95 % interval {estimate.low:.4f} to {estimate.high:.4f}"
-            figures.record(
-                f"voice_{figure}_{name}", value, command=command,
-                note=f"{note}, n={estimate.n}", path=path,
-            )  # fmt: skip
-        figures.record(
-            f"voice_gain_{name}",
-            gain.low - 1,
-            command=command,
-            note=f"lower end of the 95 % interval around {gain.value - 1:.4f}, "
-            f"n={gain.n}",
-            path=path,
-        )
+        recorder.write_estimate(f"voice_similarity_{name}", similarity)
+        recorder.write_estimate(f"voice_nearest_{name}", nearest)
+        note = f"lower end of the 95 % interval around {gain.value - 1:.4f}"
+        recorder.write(f"voice_gain_{name}", gain.low - 1, f"{note}, n={gain.n}")
 
 
 def _vectors(voices: Sequence[Voice]) -> Tensor:

@@ -10,7 +10,7 @@ D width, V vocabulary, L encoder frame.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from minimind_o.config import OmniConfig
 from minimind_o.errors import UserError
 from minimind_o.model import files, names
-from minimind_o.model.blocks import RotaryEmbedding, balance_loss
+from minimind_o.model.blocks import Experts, RotaryEmbedding, balance_loss
 from minimind_o.model.cache import KVCache, OmniCache
 from minimind_o.model.initialise import init_weights, warm_start_talker
 from minimind_o.model.losses import IGNORE, audio_loss, text_loss
@@ -51,6 +51,14 @@ class OmniOutput:
     """(Q,) numbers of labels."""
     talker_attention: dict[int, Tensor] = field(default_factory=dict)
     """Talker layer -> probabilities (B, heads, T, T) in float32."""
+
+
+class ParameterCounts(NamedTuple):
+    """How large a model is."""
+
+    total: int
+    active: int
+    """Without the experts that a position is not sent to."""
 
 
 class OmniModel(nn.Module):
@@ -148,6 +156,16 @@ class OmniModel(nn.Module):
                 output.audio_logits = self._all_audio_logits(talker_BTD)
         output.balance_loss = self._balance_loss(embedded_BTD, thinker_only)
         return output
+
+    def num_parameters(self) -> ParameterCounts:
+        """All parameters, and those that work on one position."""
+        total = sum(parameter.numel() for parameter in self.parameters())
+        idle = 0
+        for module in self.modules():
+            if isinstance(module, Experts):
+                size = sum(p.numel() for p in module.experts[0].parameters())
+                idle += size * (len(module.experts) - module.num_chosen)
+        return ParameterCounts(total=total, active=total - idle)
 
     def new_cache(self, batch_size: int, max_length: int) -> OmniCache:
         """Room for the keys and values of `max_length` positions.

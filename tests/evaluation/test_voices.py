@@ -11,8 +11,11 @@ import torch.nn.functional as F
 
 from minimind_o.errors import UserError
 from minimind_o.evaluation import voices
+from minimind_o.evaluation.record import Recorder
 from minimind_o.evaluation.voices import VoiceAnswer, compare, record_figures, table
 from minimind_o.generation.voices import Voice
+from minimind_o.model import OmniModel
+from tests.model.tiny import tiny_config
 
 CODES = np.zeros((8, 2), np.int64)
 
@@ -39,7 +42,8 @@ def test_answers_are_compared_with_their_own_prompt() -> None:
     assert shown[3].split() == ["leo", "unseen", "2", "0.50", "0.50", "-0.50"]
 
 
-def test_six_figures_are_recorded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("use_moe", "suffix"), [(False, ""), (True, "_moe")])
+def test_six_figures_are_recorded(tmp_path: Path, use_moe: bool, suffix: str) -> None:
     items = [
         VoiceAnswer(
             voice=name,
@@ -51,11 +55,13 @@ def test_six_figures_are_recorded(tmp_path: Path) -> None:
         for name in ("ada", "leo")
         for index in range(40)
     ]
-    record_figures(items, "command", tmp_path / "figures.json")
-    records = {
-        entry["name"]: entry["figure"]
-        for entry in json.loads((tmp_path / "figures.json").read_text())
-    }
+    file = tmp_path / "figures.json"
+    model = OmniModel(tiny_config(use_moe=use_moe))
+    record_figures(items, Recorder(model=model, command="command", path=file))
+    entries = json.loads(file.read_text())
+    records = {entry["name"].removesuffix(suffix): entry["figure"] for entry in entries}
+    assert all(entry["name"].endswith(suffix) for entry in entries)
+    assert all((" M active" in entry["note"]) == use_moe for entry in entries)
     assert records["voice_similarity_seen"] == pytest.approx(0.8)
     assert records["voice_nearest_unseen"] == pytest.approx(0.75)
     assert records["voice_gain_seen"] == pytest.approx(0.1)

@@ -211,3 +211,15 @@ def test_yarn_stretches_the_long_waves_alone() -> None:
     assert torch.allclose(ratio[0], torch.tensor(1.0))
     assert torch.allclose(ratio[-1], torch.tensor(16.0))
     assert bool((ratio.diff() >= -1e-4).all())
+
+
+def test_an_expert_that_is_not_chosen_is_not_active() -> None:
+    dense, moe = (tiny_model(use_moe=use_moe) for use_moe in (False, True))
+    counts = dense.num_parameters()
+    assert counts.total == counts.active == sum(p.numel() for p in dense.parameters())
+    # An MoE model works as the dense one does, but for its gates.
+    gates = sum(
+        p.numel() for name, p in moe.named_parameters() if "feed_forward.gate." in name
+    )
+    assert moe.num_parameters().active == counts.total + gates
+    assert moe.num_parameters().total > 1.5 * counts.total
