@@ -1,5 +1,6 @@
 """One stage of training: from Parquet rows and a model to a better model."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,9 +114,14 @@ def train_stage(
         encoders: for rows with speech or pictures.
         snapshot_every: also keep `work/step_N` every so many steps; 0 for never.
 
+    Returns:
+        The last validation losses and the minutes, those of reading the rows and of
+        encoding their recordings and pictures among them.
+
     Raises:
         UserError: anything wrong with a file, a row or the checkpoint.
     """
+    started = time.monotonic()
     torch.manual_seed(recipe.seed)
     tokenizer = tokenizers.load(tokenizer_directory)
     generator = torch.Generator().manual_seed(recipe.seed)
@@ -150,11 +156,10 @@ def train_stage(
         if snapshot_every and trainer.step_index % snapshot_every == 0:
             trainer.model.save(work / f"step_{trainer.step_index}", torch.float16)
 
-    figures = trainer.run(
-        ParquetBatches(train, data, processes),
-        validation_batches(validation, data.max_positions),
-        keep,
-    )
+    batches = validation_batches(validation, data.max_positions)
+    preparation = (time.monotonic() - started) / 60
+    figures = trainer.run(ParquetBatches(train, data, processes), batches, keep)
+    figures["minutes"] += preparation
     if out is not None and processes.is_main:
         trainer.model.save(out, torch.float16)
     processes.barrier()
