@@ -86,7 +86,7 @@ _THINKER = replace(
 _ALL = replace(
     _SPEAKING,
     stage="all",
-    num_steps=1200,
+    num_steps=1000,
     learning=MODES["all"],
     learning_rate=1e-3,
     thinker_rate=0.3,
