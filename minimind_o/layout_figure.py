@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgb
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from minimind_o.layout import IGNORE, Example, LayoutSpec
+from minimind_o.plots import Picture
 
 PAD, REFERENCE, SPEAKER, CODE, STOP, PROMPT, ANSWER, AFTER = range(8)
 REGIONS = (
@@ -52,7 +52,7 @@ def draw(
     last: int | None = None,
     show_labels: bool = True,
     width: float = 12.0,
-) -> Figure:
+) -> Picture:
     """Draw the grid, one row a stream, one column a position.
 
     Args:
@@ -70,7 +70,7 @@ def draw(
     regions = region_map(spec, example)[:, window]
     num_streams = len(regions)
 
-    figure = Figure(figsize=(width, 4.2), layout="constrained")
+    figure = Picture(figsize=(width, 4.2), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(
         _shade(regions),

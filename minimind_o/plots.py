@@ -237,19 +237,25 @@ def token_probabilities(
 
 
 def similarity_map(
-    cosines_NM: ArrayLike, rows: Sequence[str], columns: Sequence[str] | None = None
+    values_NM: ArrayLike,
+    rows: Sequence[str],
+    columns: Sequence[str] | None = None,
+    *,
+    measure: str = "cosine",
 ) -> Picture:
-    """Cosines as shaded cells with their values.
+    """How near each is to each, as shaded cells with their values, at most 1.
 
     A name stands once for a run of equal ones, such as several recordings of one voice.
     """
-    values = np.asarray(cosines_NM)
+    values = np.asarray(values_NM)
     columns = rows if columns is None else columns
     side = 0.34 if max(values.shape) <= 16 else 0.15
     size = (2.2 + side * values.shape[1], 1.2 + side * values.shape[0])
     figure = Picture(figsize=size, layout="constrained")
     axes = figure.add_subplot()
-    image = axes.imshow(values, cmap="viridis", vmin=-0.2, vmax=1)
+    image = axes.imshow(
+        values, cmap="viridis", vmin=min(0, max(-0.2, values.min())), vmax=1
+    )
     if side > 0.2:
         for (row, column), value in np.ndenumerate(values):
             axes.text(
@@ -261,7 +267,7 @@ def similarity_map(
         set_ticks(list(middles.values()), list(middles))
     axes.tick_params(axis="x", labelrotation=90, length=0)
     axes.tick_params(axis="y", length=0)
-    figure.colorbar(image, ax=axes, label="cosine", shrink=0.8)
+    figure.colorbar(image, ax=axes, label=measure, shrink=0.8)
     return figure
 
 
