@@ -40,13 +40,8 @@ def asked_wave(
         rng: draws voice (where none is given), speed, room and noise.
         voice: who asks.
     """
-    asking = voice or random_voice(rng, "asking")
-    rate = round(asking.rate * rng.uniform(*SPEED))
-    clean = render(spoken, language, dataclasses.replace(asking, rate=rate)).wave
-    wave_N = soxr.resample(clean, SAMPLE_RATE, QUESTION_RATE)
-    wave_N = add_noise(add_room(wave_N, rng), rng.uniform(*SIGNAL_TO_NOISE), rng)
-    wave_N *= rng.uniform(0.3, 0.9) / np.abs(wave_N).max()
-    return wave_N
+    asking = at_some_speed(voice or random_voice(rng, "asking"), rng)
+    return in_a_room(render(spoken, language, asking).wave, rng)
 
 
 def spoken_question(
@@ -56,10 +51,33 @@ def spoken_question(
     voice: Voice | None = None,
 ) -> bytes:
     """`asked_wave` as someone might have recorded it: Vorbis in OGG, mono."""
+    return recording(asked_wave(spoken, language, rng, voice))
+
+
+def at_some_speed(voice: Voice, rng: np.random.Generator) -> Voice:
+    """The same voice, slower or faster."""
+    return dataclasses.replace(voice, rate=round(voice.rate * rng.uniform(*SPEED)))
+
+
+def in_a_room(
+    wave_N: NDArray[np.float32], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Speech at `SAMPLE_RATE` as a room, noise and some distance leave it.
+
+    Returns a wave at `QUESTION_RATE`.
+    """
+    wave_N = soxr.resample(wave_N, SAMPLE_RATE, QUESTION_RATE)
+    wave_N = add_noise(add_room(wave_N, rng), rng.uniform(*SIGNAL_TO_NOISE), rng)
+    wave_N *= rng.uniform(0.3, 0.9) / np.abs(wave_N).max()
+    return wave_N
+
+
+def recording(wave_N: NDArray[np.float32]) -> bytes:
+    """A wave at `QUESTION_RATE` as Vorbis in OGG, mono."""
     file = io.BytesIO()
     soundfile.write(
-        file, asked_wave(spoken, language, rng, voice), QUESTION_RATE, format="OGG",
-        subtype="VORBIS", compression_level=COMPRESSION,
+        file, wave_N, QUESTION_RATE, format="OGG", subtype="VORBIS",
+        compression_level=COMPRESSION,
     )  # fmt: skip
     return file.getvalue()
 

@@ -1,26 +1,32 @@
-"""Train the nano SenseVoice: funasr's encoder with CTC, on clean and re-coded speech.
+"""Train the nano SenseVoice: funasr's encoder with CTC, on clean and on asked speech.
 
-It learns on clean speech; for the last part of the steps a share of the speech has gone
-through the codec, so that the transcriber judges words and not the codec's colour. It
-never hears the Talker. Until half of the steps a second head must say which phoneme
-sounds at every moment, which spares CTC the search for where the words are.
+Half of the speech is clean, as it comes from the synthesiser; the other half is as
+questions are asked: random voices at any speed, in rooms, with noise, as Vorbis. For
+the last part of the steps half of the clean speech has gone through the codec, so that
+the transcriber judges words and not the codec's colour. It never hears the Talker.
+Until half of the steps a second head must say which phoneme sounds at every moment,
+which spares CTC the search for where the words are.
 """
 
+import io
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soundfile
+import soxr
 import torch
 import torch.nn.functional as F
 import yaml
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from minimind_o.data.facts import spoken
+from minimind_o.data.facts import plain, spoken
+from minimind_o.data.pictures import describe, random_scene
 from minimind_o.data.speech import SAMPLE_RATE, VOICES, random_voice, render
+from minimind_o.data.spoken_questions import at_some_speed, in_a_room, recording
 from minimind_o.data.world import (
     Dialogue,
     Language,
@@ -33,7 +39,9 @@ from minimind_o.evaluation.error_rates import character_errors, word_errors
 from minimind_o.evaluation.normalise import normalise
 from minimind_o.frozen.funasr_directory import save_half
 from minimind_o.frozen.sensevoice import NUM_QUERIES, SenseVoice, load_sensevoice
+from minimind_o.nano.answers import LANGUAGE
 from minimind_o.nano.codec_pool import run_codec
+from minimind_o.nano.i2t import QUESTIONS
 from minimind_o.nano.progress import Progress
 from minimind_o.nano.sensevoice_directory import (
     RICH_TOKENS,
@@ -42,31 +50,47 @@ from minimind_o.nano.sensevoice_directory import (
     write_directory,
 )
 from minimind_o.nano.speech_pool import phoneme_labels
-from minimind_o.training.optimiser import set_learning_rate
+from minimind_o.training.optimiser import (
+    Optimisers,
+    learning_rate_at,
+    muon_and_adamw,
+    set_learning_rate,
+)
 
 PHONEME_RATE = 50  # labels a second: three for each of the encoder's states
+WARMUP_STEPS = 150
 
 
 @dataclass(frozen=True, kw_only=True)
 class SenseVoiceRecipe:
     """Everything that decides the outcome.
 
-    recoded_share: part of the utterances that passes through the codec from
+    asked_share: part of the utterances that is as questions are asked.
+    recoded_share: part of the clean ones that passes through the codec from
         `recoded_from` (a share of the steps) on.
     phoneme_weight: of the phoneme head's loss at first; 0 from half of the steps on.
     """
 
     seed: int = 0
-    utterances: int = 20_000
-    recoded_share: float = 0.3
-    recoded_from: float = 0.65
-    steps: int = 8000
+    utterances: int = 24_000
+    asked_share: float = 0.5
+    recoded_share: float = 0.5
+    recoded_from: float = 0.6
+    steps: int = 7000
     phoneme_weight: float = 0.6
     batch_size: int = 32
     learning_rate: float = 2e-3
     width: int = 144
     num_blocks: int = 6
     num_top_blocks: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """What one utterance says; `marked` is with pronunciation mark-up."""
+
+    marked: str
+    language: Language
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,51 +107,93 @@ class Utterances:
     num_phonemes: int
 
 
-def draw_dialogues(seed: int, count: int, exclude: frozenset[str]) -> list[Dialogue]:
-    """Three quarters English; two thirds read-aloud, one third facts."""
+def draw_lines(seed: int, count: int, exclude: frozenset[str]) -> list[Line]:
+    """Everything that is ever said in training: three quarters English.
+
+    Half of it is read aloud; a fifth are facts' answers, and three twentieths each
+    their questions and what is said of pictures.
+    """
     rng = np.random.default_rng(seed)
-    streams = {
+    read = {
         language: read_aloud_stream(seed, language, exclude)
         for language in ("en", "zh")
     }
     facts = {language: fact_dialogues(language, "train") for language in ("en", "zh")}
-    dialogues = []
-    for _ in range(count):
-        language = "zh" if rng.random() < 0.25 else "en"
-        if rng.random() < 1 / 3:
-            dialogues.append(facts[language][rng.integers(len(facts[language]))])
+
+    def draw() -> Line:
+        language: Language = "zh" if rng.random() < 0.25 else "en"
+        kind = rng.choice(4, p=(0.5, 0.2, 0.15, 0.15))
+        if kind == 0:
+            marked = next(read[language]).marked_answer
+        elif kind == 3:
+            scene = random_scene(rng, held_out=False, language=language)
+            asks = rng.random() < 0.1
+            said = (
+                rng.choice(QUESTIONS[language]) if asks else describe(scene, language)
+            )
+            marked = str(said)
         else:
-            dialogues.append(next(streams[language]))
-    return dialogues
+            fact = facts[language][rng.integers(len(facts[language]))]
+            marked = fact.marked_answer if kind == 1 else fact.question
+        return Line(marked=marked, language=language)
+
+    return [draw() for _ in range(count)]
+
+
+def answers_of(dialogues: Sequence[Dialogue]) -> list[Line]:
+    """What the answers of some dialogues say."""
+    return [Line(marked=d.marked_answer, language=d.language) for d in dialogues]
+
+
+def asked_questions(seed: int, language: Language, count: int) -> list[Line]:
+    """Questions in test phrasings."""
+    rng = np.random.default_rng(seed)
+    facts = fact_dialogues(language, "test")
+    rows = rng.choice(len(facts), count, replace=False)
+    return [Line(marked=facts[row].question, language=language) for row in rows]
 
 
 def synthesise(
-    dialogues: Sequence[Dialogue], seed: int, random_share: float = 0.3
+    lines: Sequence[Line],
+    seed: int,
+    random_share: float = 0.3,
+    asked_share: float = 0.0,
 ) -> Utterances:
-    """Speak the answers, in the twelve voices and for a share in random ones."""
+    """Speak the lines, in the twelve voices and for a share in random ones.
+
+    The last `asked_share` of them are as questions are asked, all in random voices.
+    """
     rng = np.random.default_rng(seed)
     voices = list(VOICES.values())
-    waves, texts, phonemes = [], [], []
-    languages: list[Language] = []
+    num_clean = len(lines) - round(asked_share * len(lines))
+    waves, phonemes = [], []
     names = {"_": 0}
-    for dialogue in dialogues:
+    for index, line in enumerate(tqdm(lines, desc="speak", mininterval=5)):
+        asked = index >= num_clean
         voice = voices[rng.integers(len(voices))]
-        if rng.random() < random_share:
+        if asked or rng.random() < random_share:
             voice = random_voice(rng, "random")
-        language = "en-us" if dialogue.language == "en" else "cmn"
-        utterance = render(spoken(dialogue.marked_answer)[0], language, voice)
-        size = len(utterance.wave) * PHONEME_RATE // SAMPLE_RATE
-        waves.append(utterance.wave)
+        if asked:
+            voice = at_some_speed(voice, rng)
+        utterance = render(spoken(line.marked)[0], LANGUAGE[line.language], voice)
+        wave = _asked(utterance.wave, rng) if asked else utterance.wave
+        size = len(wave) * PHONEME_RATE // SAMPLE_RATE
+        waves.append(wave)
         phonemes.append(phoneme_labels(utterance, size, PHONEME_RATE, names))
-        texts.append(normalise(dialogue.answer, dialogue.language))
-        languages.append(dialogue.language)
     return Utterances(
         waves=waves,
-        texts=texts,
-        languages=languages,
+        texts=[normalise(plain(line.marked), line.language) for line in lines],
+        languages=[line.language for line in lines],
         phonemes=phonemes,
         num_phonemes=len(names),
     )
+
+
+def _asked(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What a recording of it in a room sounds like, again at 24 kHz."""
+    file = io.BytesIO(recording(in_a_room(wave, rng)))
+    heard, rate = soundfile.read(file, dtype="float32")
+    return soxr.resample(heard, rate, SAMPLE_RATE)
 
 
 class RecogniserTrainer:
@@ -157,14 +223,22 @@ class RecogniserTrainer:
         self.rich = torch.tensor(
             [[ids[f"<|{language}|>"], *tail] for language in data.languages]
         )
-        self.optimiser = torch.optim.AdamW(
-            [*self.model.parameters(), *self.phoneme_head.parameters()],
-            recipe.learning_rate,
-            betas=(0.9, 0.98),
-            weight_decay=1e-2,
-        )
+        self.optimiser = self._optimiser()
         self.buckets = np.argsort(lengths, kind="stable")
         self.index = 0
+
+    def _optimiser(self) -> Optimisers:
+        """Muon for the matrices of the blocks, AdamW for the rest."""
+        matrices: list[nn.Parameter] = []
+        others = [*self.phoneme_head.parameters()]
+        for name, parameter in self.model.named_parameters():
+            in_a_block = "encoders" in name and parameter.ndim == 2
+            (matrices if in_a_block else others).append(parameter)
+        return muon_and_adamw(
+            [{"params": matrices, "weight_decay": 1e-2}],
+            [{"params": others, "weight_decay": 1e-2}],
+            self.recipe.learning_rate,
+        )
 
     def _features(self, waves: Sequence[np.ndarray]) -> list[Tensor]:
         return [
@@ -187,9 +261,9 @@ class RecogniserTrainer:
     def step(self) -> dict[str, float]:
         """One update."""
         progress = self.index / self.recipe.steps
-        warm = min(1.0, (self.index + 1) / 150)
-        cosine = 0.5 * (1 + math.cos(math.pi * progress))
-        rate = self.recipe.learning_rate * warm * (0.02 + 0.98 * cosine)
+        rate = learning_rate_at(
+            self.index, self.recipe.steps, self.recipe.learning_rate, WARMUP_STEPS
+        )
         set_learning_rate(self.optimiser, rate)
         rows = self.batch()
         features = [self._augment(self.features[i].float()) for i in rows]
@@ -284,9 +358,8 @@ def train_sensevoice(
     progress = Progress(work / "sensevoice.pt")
     torch.manual_seed(recipe.seed)
     exclude = held_out_answers("en") | held_out_answers("zh")
-    data = synthesise(
-        draw_dialogues(recipe.seed, recipe.utterances, exclude), recipe.seed
-    )
+    lines = draw_lines(recipe.seed, recipe.utterances, exclude)
+    data = synthesise(lines, recipe.seed, asked_share=recipe.asked_share)
     write_directory(
         out,
         [spaced(text) for text in data.texts],
@@ -294,21 +367,22 @@ def train_sensevoice(
         num_blocks=recipe.num_blocks,
         num_top_blocks=recipe.num_top_blocks,
     )
-    voice = _fresh_model(recipe, out, data)
+    voice = fresh_model(recipe, out, data)
     trainer = RecogniserTrainer(recipe, voice, data)
     progress.resume(trainer)
     recoded = 0
     for _ in progress.steps(trainer, recipe.steps):
         if not recoded and trainer.index >= recipe.recoded_from * recipe.steps:
             progress.save(trainer)
-            recoded = round(recipe.recoded_share * recipe.utterances)
+            clean = (1 - recipe.asked_share) * recipe.utterances
+            recoded = round(recipe.recoded_share * clean)
             trainer.replace(run_codec(mimi_directory, data.waves[:recoded], "recode"))
         progress.note(trainer.step())
     save_half(voice.model, out / "model.pt")
     return progress.means | {"minutes": progress.minutes, "steps": recipe.steps}
 
 
-def _fresh_model(recipe: SenseVoiceRecipe, out: Path, data: Utterances) -> SenseVoice:
+def fresh_model(recipe: SenseVoiceRecipe, out: Path, data: Utterances) -> SenseVoice:
     """Measure the feature statistics, write them, and build the untrained model."""
     from funasr.frontends.wav_frontend import WavFrontend
     from funasr.models.sense_voice.model import SenseVoiceSmall
@@ -335,13 +409,25 @@ def _fresh_model(recipe: SenseVoiceRecipe, out: Path, data: Utterances) -> Sense
 
 
 def transcriber_errors(directory: Path, mimi_directory: Path) -> dict[str, float]:
-    """CER and WER on original and re-coded held-out speech, per language."""
+    """CER and WER per language: of held-out texts, clean and re-coded, and as asked.
+
+    What is asked are questions in test phrasings.
+    """
     voice = load_sensevoice(directory)
     figures = {}
-    for language in ("en", "zh"):
-        data = synthesise(held_out_texts(language, "test", 300)[:200], 11, 0.0)
-        recoded = run_codec(mimi_directory, data.waves, "recode")
-        for name, waves in (("original", data.waves), ("recoded", recoded)):
+    languages: tuple[Language, ...] = ("en", "zh")
+    for language in languages:
+        clean = synthesise(
+            answers_of(held_out_texts(language, "test", 300)[:200]), 11, 0.0
+        )
+        questions = asked_questions(11, language, 200)
+        asked = synthesise(questions, 11, asked_share=1.0)
+        recoded = run_codec(mimi_directory, clean.waves, "recode")
+        for name, data, waves in (
+            ("original", clean, clean.waves),
+            ("recoded", clean, recoded),
+            ("asked", asked, asked.waves),
+        ):
             heard = voice.transcribe(waves, SAMPLE_RATE)
             for kind, count in (("cer", character_errors), ("wer", word_errors)):
                 pairs = zip(data.texts, heard, strict=True)

@@ -39,8 +39,8 @@ class Siglip2Recipe:
     """Everything that decides the outcome."""
 
     seed: int = 0
-    pictures: int = 30_000
-    steps: int = 2000
+    pictures: int = 60_000
+    steps: int = 4500
     batch_size: int = 128
     learning_rate: float = 1.5e-3
     warmup_steps: int = 100

@@ -29,35 +29,46 @@ RECIPE = CampPlusRecipe(
 @pytest.fixture(scope="module")
 def speech() -> SpeakerSpeech:
     """Three utterances of each of three speakers."""
-    return speak(draw_speakers(0, 3), 3, 0, Assets.find().mimi, recoded_share=0)
+    return speak(draw_speakers(0, 3), 3, 0, Assets.find().mimi)
 
 
 def test_every_utterance_has_its_speaker(speech: SpeakerSpeech) -> None:
     assert speech.speakers.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert len({tuple(frames.shape) for frames in speech.features}) > 3
-    assert {frames.shape[1] for frames in speech.features} == {80}
+    assert len({tuple(frames.shape) for frames in speech.recorded}) > 3
+    assert {frames.shape[1] for frames in speech.recorded} == {80}
 
 
-def test_a_share_of_the_speech_comes_through_the_codec(
+def test_every_utterance_is_there_through_the_codec_frame_for_frame(
     monkeypatch: pytest.MonkeyPatch, speech: SpeakerSpeech, tmp_path: Path
 ) -> None:
-    sent = []
+    for recorded, recoded in zip(speech.recorded, speech.recoded, strict=True):
+        assert recorded.shape == recoded.shape
+        assert float(F.cosine_similarity(recorded, recoded).mean()) > 0.3
 
     def run_codec(
         directory: Path, waves: list[np.ndarray], operation: str
     ) -> list[np.ndarray]:
         assert (directory, operation) == (tmp_path, "recode")
-        sent.extend(waves)
         return [np.zeros_like(wave) for wave in waves]
 
     monkeypatch.setattr("minimind_o.nano.campplus.run_codec", run_codec)
-    some = speak(draw_speakers(0, 3), 3, 0, tmp_path, recoded_share=0.5)
-    pairs = zip(some.features, speech.features, strict=True)
-    # The codec of this test leaves the noise alone.
-    silent = [float(a.mean() - b.mean()) < -1 for a, b in pairs]
-    assert 1 <= sum(silent) == len(sent) <= 8
-    all_of_it = speak(draw_speakers(0, 3), 3, 0, tmp_path, recoded_share=1)
-    assert len(sent) == sum(silent) + len(all_of_it.features)
+    silenced = speak(draw_speakers(0, 3), 3, 0, tmp_path)
+    # A codec of zeros leaves the noise alone.
+    assert all(
+        float(noise.std()) < 0.8 * float(voice.std())
+        for noise, voice in zip(silenced.recoded, silenced.recorded, strict=True)
+    )
+
+
+def test_the_two_versions_of_an_utterance_are_drawn_towards_each_other(
+    speech: SpeakerSpeech,
+) -> None:
+    def apart(weight: float) -> float:
+        recipe = dataclasses.replace(RECIPE, steps=40, pair_weight=weight)
+        trainer = SpeakerTrainer(recipe, speech)
+        return float(np.mean([trainer.step()["apart"] for _ in range(40)][-10:]))
+
+    assert apart(8.0) < apart(0.0)
 
 
 def test_without_a_margin_the_loss_is_that_of_scaled_cosines() -> None:
@@ -109,31 +120,21 @@ def test_a_directory_is_written_with_its_figures(
         "config.yaml", "configuration.json", "model.pt"
     }  # fmt: skip
     apart = {"same_voice", "other_voice", "nearest_right"}
-    recoded = {f"{name}_recoded" for name in apart}
-    assert {"loss", "named", *apart, *recoded} <= set(figures)
+    more = {f"{name}_{how}" for name in apart for how in ("recoded", "across")}
+    assert {"loss", "apart", "named", *apart, *more} <= set(figures)
 
 
-def test_voices_that_are_far_apart_are_told_apart(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class ByNumber:
-        """An encoder that tells the voices by a number in their waves."""
+def test_voices_that_are_far_apart_are_told_apart() -> None:
+    vectors = torch.eye(3)[:, None].expand(3, 4, 3)
+    assert told_apart(vectors, vectors) == {
+        "same_voice": 1, "other_voice": 0, "nearest_right": 1
+    }  # fmt: skip
+    # Heard through something that turns every voice into the next one.
+    assert told_apart(vectors.roll(1, dims=0), vectors) == {
+        "same_voice": 0, "other_voice": 0.5, "nearest_right": 0
+    }  # fmt: skip
 
-        def embed(self, waves: list[np.ndarray], rate: int) -> torch.Tensor:
-            numbers = torch.tensor([int(wave[0]) for wave in waves])
-            return F.one_hot(numbers, 3).float()
 
-    class Rendered:
-        def __init__(self, wave: np.ndarray) -> None:
-            self.wave = wave
-
-    names = list(VOICES)[:3]
-    monkeypatch.setattr(
-        "minimind_o.nano.campplus.VOICES", {name: VOICES[name] for name in names}
-    )
-    monkeypatch.setattr(
-        "minimind_o.nano.campplus.render",
-        lambda text, language, voice: Rendered(np.array([names.index(voice.name)])),
-    )
-    figures = told_apart(ByNumber(), 0, utterances=4)  # type: ignore[arg-type]
-    assert figures == {"same_voice": 1, "other_voice": 0, "nearest_right": 1}
+def test_an_utterance_is_not_compared_with_itself() -> None:
+    lonely = torch.eye(4).view(2, 2, 4)  # no two utterances have anything in common
+    assert told_apart(lonely, lonely)["same_voice"] == 0
