@@ -38,7 +38,11 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "examples": ("question.wav", "picture.png", "about_the_picture.wav"),
     "llm": ("config.json", "model.safetensors"),
     "omni": ("config.json", "model.safetensors"),
+    "llm_moe": ("config.json", "model.safetensors"),
+    "omni_moe": ("config.json", "model.safetensors"),
 }
+NOT_SHIPPED = frozenset({"llm_moe", "omni_moe"})
+"""What the repository does not hold; `minimind-o nano` makes it."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,9 @@ class Assets:
             file = folder / file_name
             problem = _problem(file)
             if problem:
-                raise UserError(
-                    f"{file} {problem}: restore it from the repository, or make it "
-                    f"with 'minimind-o nano {name}'"
-                )
+                raise UserError(f"{file} {problem}: {_remedy(name)}")
         if not folder.is_dir():
-            raise UserError(
-                f"{folder} is missing: restore it from the repository, or make it "
-                f"with 'minimind-o nano {name}'"
-            )
+            raise UserError(f"{folder} is missing: {_remedy(name)}")
         return folder
 
     @property
@@ -143,6 +141,16 @@ class Assets:
         return self.checked("omni")
 
     @property
+    def llm_moe(self) -> Path:
+        """The language model with experts that `omni_moe` starts from."""
+        return self.checked("llm_moe")
+
+    @property
+    def omni_moe(self) -> Path:
+        """The trained Thinker and Talker with experts."""
+        return self.checked("omni_moe")
+
+    @property
     def voices(self) -> Path:
         """The voice prompts, one JSON file a voice."""
         return self.checked("voices")
@@ -151,6 +159,12 @@ class Assets:
     def sft_t2a(self) -> Path:
         """The text-to-speech Parquet files: train, validation, test."""
         return self.checked("sft_t2a")
+
+
+def _remedy(name: str) -> str:
+    """How to come by an asset, as half a sentence."""
+    restore = "" if name in NOT_SHIPPED else "restore it from the repository, or "
+    return f"{restore}make it with 'minimind-o nano {name}'"
 
 
 def _problem(file: Path) -> str | None:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from minimind_o.assets import ENVIRONMENT_VARIABLE, FILES, NANO_ROOT, Assets
+from minimind_o.assets import (
+    ENVIRONMENT_VARIABLE,
+    FILES,
+    NANO_ROOT,
+    NOT_SHIPPED,
+    Assets,
+)
 from minimind_o.errors import UserError
 
 
@@ -84,6 +90,15 @@ def test_truncated_parquet_and_checkpoints_are_found_out(tmp_path):
         Assets.find(tmp_path).sensevoice  # noqa: B018
 
 
-@pytest.mark.parametrize("name", [*FILES])
+def test_what_was_never_there_is_not_to_be_restored(tmp_path):
+    with pytest.raises(UserError, match=r"restore it .* 'minimind-o nano llm'"):
+        Assets.find(tmp_path).llm  # noqa: B018
+    with pytest.raises(
+        UserError, match=r"missing: make it .* 'minimind-o nano llm_moe"
+    ):
+        Assets.find(tmp_path).llm_moe  # noqa: B018
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name not in NOT_SHIPPED])
 def test_the_committed_assets_are_whole(name):
     assert Assets.find(NANO_ROOT).checked(name).is_dir()

@@ -44,7 +44,8 @@ WEIGHTS = "model.pt"
 class CampPlusRecipe:
     """Everything that decides the outcome.
 
-    pair_weight: of 1 - cosine between a recording and the same through the codec.
+    pair_weight: of 1 - cosine between a recording and the same through the codec, from
+        half of the steps on; it grows from 0, or all vectors would soon be one.
     batch_size: utterances, each of them heard twice.
     crop_frames: of 10 ms, what the encoder hears of an utterance at a time.
     scale, margin: of the additive angular margin; the margin in radians.
@@ -52,9 +53,9 @@ class CampPlusRecipe:
 
     seed: int = 0
     speakers: int = 200
-    utterances: int = 20
+    utterances: int = 16
     pair_weight: float = 4.0
-    steps: int = 4000
+    steps: int = 3500
     batch_size: int = 16
     crop_frames: int = 120
     learning_rate: float = 2e-3
@@ -154,7 +155,8 @@ class SpeakerTrainer:
         vectors_BS = vectors_BS.float()
         named, share = self.classes(vectors_BS, labels_B)
         apart = 1 - F.cosine_similarity(*vectors_BS.chunk(2)).mean()
-        loss = named + recipe.pair_weight * apart
+        grown = min(1.0, 2 * self.index / recipe.steps)
+        loss = named + grown * recipe.pair_weight * apart
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()

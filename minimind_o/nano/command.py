@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ TITLES = {
     "examples": "A spoken question, a picture, and a spoken question about it",
     "llm": "Nano MiniMind, the language model",
     "omni": "The trained nano model",
+    "llm_moe": "Nano MiniMind with experts, the language model",
+    "omni_moe": "The trained nano model with experts",
 }
 
 
@@ -208,19 +211,25 @@ def _examples(run: NanoRun) -> Metrics:
     return dict(write_examples(run.out("examples"), run.seed))
 
 
-def _llm(run: NanoRun) -> Metrics:
+def _llm(run: NanoRun, *, use_moe: bool = False) -> Metrics:
     from dataclasses import replace
 
-    from minimind_o.nano.llm import LLM_RECIPE, pretrain_llm
+    from minimind_o import tokenizer
+    from minimind_o.nano.llm import LLM_RECIPE, nano_config, pretrain_llm
 
+    directory = run.assets.tokenizer
+    config = nano_config(tokenizer.load(directory).vocab_size, use_moe=use_moe)
+    out = run.out("llm_moe" if use_moe else "llm")
     recipe = replace(LLM_RECIPE, seed=run.seed)
-    return dict(pretrain_llm(recipe, run.assets.tokenizer, run.work, run.out("llm")))
+    return dict(pretrain_llm(recipe, config, directory, run.work, out))
 
 
-def _omni(run: NanoRun) -> Metrics:
+def _omni(run: NanoRun, *, use_moe: bool = False) -> Metrics:
     from minimind_o.nano.omni import STAGES, train_omni
 
-    return dict(train_omni(STAGES, run.assets, run.work, run.out("omni"), run.seed))
+    init = run.assets.llm_moe if use_moe else run.assets.llm
+    out = run.out("omni_moe" if use_moe else "omni")
+    return dict(train_omni(STAGES, run.assets, init, run.work, out, run.seed))
 
 
 MAKERS: dict[str, Callable[[NanoRun], Metrics]] = {
@@ -236,4 +245,6 @@ MAKERS: dict[str, Callable[[NanoRun], Metrics]] = {
     "examples": _examples,
     "llm": _llm,
     "omni": _omni,
+    "llm_moe": partial(_llm, use_moe=True),
+    "omni_moe": partial(_omni, use_moe=True),
 }

@@ -24,12 +24,19 @@ from minimind_o.training.recipe import TrainingRecipe
 from minimind_o.training.trainer import Batch, Trainer
 
 NANO_CODES = 512
+EXPERT_WIDTH = 256  # four of them fit the repository; the dense width is 832
 READ_SHARE, MANDARIN_SHARE, ARITHMETIC_SHARE = 0.45, 0.25, 0.4
 
 
-def nano_config(vocab_size: int) -> OmniConfig:
-    """The nano model: the released blocks, a third as wide."""
+def nano_config(vocab_size: int, *, use_moe: bool = False) -> OmniConfig:
+    """The nano model: the released blocks, a third as wide.
+
+    With experts it has four of them, narrow ones: together a quarter wider than the
+    dense model's feed-forward, each alone less than a third as wide.
+    """
     return OmniConfig(
+        use_moe=use_moe,
+        intermediate_size=EXPERT_WIDTH if use_moe else None,
         vocab_size=vocab_size,
         hidden_size=256,
         talker_hidden_size=256,
@@ -185,12 +192,15 @@ def validation_batches(batches: TextBatches) -> list[Batch]:
 
 
 def pretrain_llm(
-    recipe: TrainingRecipe, tokenizer_directory: Path, work: Path, out: Path
+    recipe: TrainingRecipe,
+    config: OmniConfig,
+    tokenizer_directory: Path,
+    work: Path,
+    out: Path,
 ) -> dict[str, float]:
     """Train (or resume) the language model and write the directory `out`."""
     torch.manual_seed(recipe.seed)
     tokenizer = tokenizers.load(tokenizer_directory)
-    config = nano_config(tokenizer.vocab_size)
     model = OmniModel(config)
     model.init_weights(torch.Generator().manual_seed(recipe.seed))
     batches = TextBatches(tokenizer, LayoutSpec.from_config(config), recipe.seed)

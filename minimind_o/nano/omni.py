@@ -1,4 +1,4 @@
-"""Train the nano dense model: from the language model, stage after stage.
+"""Train the nano model: from the language model, stage after stage.
 
 T2A, then speech (A2A), then pictures (I2T), as the released model was trained. Four
 things are ours. In the first stage the Thinker is frozen: the Talker learns to speak
@@ -147,10 +147,16 @@ STAGES = (
 
 
 def train_omni(
-    stages: Sequence[Stage], assets: Assets, work: Path, out: Path, seed: int
+    stages: Sequence[Stage],
+    assets: Assets,
+    init: Path,
+    work: Path,
+    out: Path,
+    seed: int,
 ) -> dict[str, float]:
     """Train (or resume) stage after stage and write the model `out`.
 
+    `init` is the language model's directory, dense or with experts.
     Each stage has its own folder in `work`; one that has ended is not run again. A
     table of the stages' losses, beside the expected ones, is printed at the end.
 
@@ -165,7 +171,6 @@ def train_omni(
         str(processes.device),
         keep=True,
     )
-    init = assets.llm
     ended: dict[str, dict[str, float]] = {}
     try:
         for number, stage in enumerate(stages):

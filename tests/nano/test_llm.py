@@ -8,6 +8,7 @@ import torch
 from minimind_o import tokenizer as tokenizers
 from minimind_o.assets import Assets
 from minimind_o.layout import LayoutSpec
+from minimind_o.model.omni import OmniModel
 from minimind_o.nano.llm import TextBatches, nano_config
 
 
@@ -45,3 +46,13 @@ def test_labels_are_the_answers_and_the_next_inputs(batches: TextBatches) -> Non
         assert shown
         assert "user" in question
     assert (batch["input_ids"][:, :8] == 513).all()
+
+
+def test_the_experts_hold_more_and_use_less_than_the_dense_model() -> None:
+    dense, experts = (
+        OmniModel(nano_config(1396, use_moe=use_moe)).num_parameters()
+        for use_moe in (False, True)
+    )
+    assert dense.total == dense.active
+    assert dense.total < experts.total < 1.2 * dense.total
+    assert experts.active < 0.6 * dense.active

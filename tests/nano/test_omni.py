@@ -8,7 +8,7 @@ import pytest
 
 from minimind_o.assets import Assets
 from minimind_o.errors import UserError
-from minimind_o.nano import omni
+from minimind_o.nano import command, omni
 from minimind_o.nano.omni import STAGES, Stage, train_omni
 from minimind_o.training.recipe import MODES
 
@@ -42,7 +42,9 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
 
 
 def test_stages_follow_each_other(assets: Assets, runs: list, tmp_path: Path) -> None:
-    figures = train_omni(STAGES, assets, tmp_path / "work", tmp_path / "out", seed=3)
+    figures = train_omni(
+        STAGES, assets, assets.llm, tmp_path / "work", tmp_path / "out", seed=3
+    )
     names = ["t2a", "a2a_projector", "a2a", "i2t_projector", "i2t", "all"]
     assert [run["recipe"].stage for run in runs] == names
     assert {run["recipe"].seed for run in runs} == {3}
@@ -68,7 +70,7 @@ def test_what_learns_is_what_the_stage_is_named_after() -> None:
 def test_a_stage_that_has_ended_is_not_run_again(
     assets: Assets, runs: list, tmp_path: Path
 ) -> None:
-    arguments = (assets, tmp_path / "work", tmp_path / "out", 0)
+    arguments = (assets, assets.llm, tmp_path / "work", tmp_path / "out", 0)
     train_omni(STAGES[:2], *arguments)
     train_omni(STAGES, *arguments)
     assert len(runs) == len(STAGES)
@@ -77,17 +79,28 @@ def test_a_stage_that_has_ended_is_not_run_again(
 def test_files_that_the_repository_lacks_may_be_missing_and_no_others(
     assets: Assets, runs: list, tmp_path: Path
 ) -> None:
-    train_omni(STAGES[:1], assets, tmp_path / "work", tmp_path / "out", 0)
+    train_omni(STAGES[:1], assets, assets.llm, tmp_path / "work", tmp_path / "out", 0)
     assert [file.name for file in runs[0]["data"].train] == ["train.parquet"]
     (assets.root / "sft_t2a" / "train.parquet").unlink()
     with pytest.raises(UserError, match="'minimind-o nano sft_t2a'"):
-        train_omni(STAGES, assets, tmp_path / "other", tmp_path / "out", 0)
+        train_omni(STAGES, assets, assets.llm, tmp_path / "other", tmp_path / "out", 0)
 
 
 def test_losses_stand_beside_the_expected_ones(
     assets: Assets, runs: list, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     stage: Stage = replace(STAGES[0], expected={"text_loss": 0.4})
-    train_omni([stage], assets, tmp_path / "work", tmp_path / "out", 0)
+    train_omni([stage], assets, assets.llm, tmp_path / "work", tmp_path / "out", 0)
     shown = capsys.readouterr().out.splitlines()
     assert shown[-1].split() == ["t2a", "text_loss", "0.500", "0.400"]
+
+
+@pytest.mark.parametrize("use_moe", [False, True])
+def test_each_model_starts_from_its_own_language_model(
+    assets: Assets, runs: list, tmp_path: Path, use_moe: bool
+) -> None:
+    ending = "_moe" if use_moe else ""
+    run = command.NanoRun(assets=assets, work=tmp_path / "work", seed=0)
+    command.MAKERS[f"omni{ending}"](run)
+    assert runs[0]["init"] == assets.root / f"llm{ending}"
+    assert runs[-1]["out"] == assets.root / f"omni{ending}"
