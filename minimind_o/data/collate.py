@@ -5,17 +5,15 @@ Shape legend: B batch, S stream, Q codebook, T position.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
-from torch.utils.data import Sampler
 
 from minimind_o.data.encoders import padded
 from minimind_o.data.examples import NO_TEXT, TrainingExample
-from minimind_o.errors import UserError
 from minimind_o.layout import IGNORE, LayoutSpec
 
 LENGTH_MULTIPLE = 8
@@ -73,105 +71,32 @@ def collate(spec: LayoutSpec, examples: Sequence[TrainingExample]) -> dict[str, 
     return batch
 
 
-class BucketSampler(Sampler[list[int]]):
-    """Batches of examples of similar length, in random order, the same for a seed.
+def length_batches(
+    lengths: ArrayLike,
+    *,
+    max_positions: int | None = None,
+    batch_size: int | None = None,
+) -> list[list[int]]:
+    """Examples of similar length together: indices, from the shortest to the longest.
 
-    Give either `max_positions`, a budget of padded positions per batch, or
-    `batch_size`. Pass it as `batch_sampler` to a `DataLoader`. With several replicas
-    each gets its own batches, equally many (some batches are split to make it so); no
-    example is left out and none comes twice.
+    Examples of one padded length keep their order, so shuffle them before.
 
     Args:
         lengths: positions of each example.
         max_positions: most padded positions in a batch; at least one example.
-        batch_size: examples in a batch.
-        shuffle: False keeps batches sorted by length, for evaluation.
-        seed: of the order.
-        rank: this replica.
-        num_replicas: how many share the examples.
-
-    Raises:
-        UserError: if not exactly one of the two sizes is given, or if there are fewer
-            examples than replicas.
+        batch_size: examples in a batch instead.
     """
-
-    def __init__(
-        self,
-        lengths: ArrayLike,
-        *,
-        max_positions: int | None = None,
-        batch_size: int | None = None,
-        shuffle: bool = True,
-        seed: int = 0,
-        rank: int = 0,
-        num_replicas: int = 1,
-    ) -> None:
-        if (max_positions is None) == (batch_size is None):
-            raise UserError("Give either max_positions or batch_size, not both.")
-        if (max_positions or batch_size or 0) < 1:
-            raise UserError("The batch size must be at least 1.")
-        self._padded = padded_length(np.asarray(lengths, dtype=np.int64))
-        if len(self._padded) < num_replicas:
-            raise UserError(
-                f"There are {len(self._padded)} examples for {num_replicas} processes; "
-                "each needs at least one."
-            )
-        self._max_positions = max_positions
-        self._batch_size = batch_size
-        self._shuffle = shuffle
-        self._seed = seed
-        self._rank = rank
-        self._num_replicas = num_replicas
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
-        """Choose the epoch's order; start at `first_batch` to go on where one ended."""
-        rng = np.random.default_rng((self._seed, epoch))
-        batches = self._split_evenly(self._cut(self._order(rng)))
-        if self._shuffle:
-            rng.shuffle(batches)
-        self._batches = batches[self._rank :: self._num_replicas]
-        self._first_batch = first_batch
-
-    def __len__(self) -> int:
-        return max(0, len(self._batches) - self._first_batch)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return iter(self._batches[self._first_batch :])
-
-    def _order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        shuffled = (
-            rng.permutation(len(self._padded))
-            if self._shuffle
-            else np.arange(len(self._padded))
-        )
-        # A stable sort keeps the shuffled order within a bucket.
-        return shuffled[np.argsort(self._padded[shuffled], kind="stable")]
-
-    def _cut(self, order: NDArray[np.int64]) -> list[list[int]]:
-        batches: list[list[int]] = [[]]
-        for index in order.tolist():
-            count = len(batches[-1]) + 1
-            # Sorted by length, so the newest example is the longest of its batch.
-            if self._batch_size is not None:
-                full = count > self._batch_size
-            else:
-                assert self._max_positions is not None
-                full = count * self._padded[index] > self._max_positions
-            if full and batches[-1]:
-                batches.append([])
-            batches[-1].append(index)
-        return batches
-
-    def _split_evenly(self, batches: list[list[int]]) -> list[list[int]]:
-        while len(batches) % self._num_replicas:
-            largest = max(range(len(batches)), key=lambda b: len(batches[b]))
-            batch = batches[largest]
-            if len(batch) == 1:
-                raise UserError(
-                    f"{len(batches)} batches of one example cannot be shared by "
-                    f"{self._num_replicas} processes; use larger batches."
-                )
-            middle = len(batch) // 2
-            batches[largest : largest + 1] = [batch[:middle], batch[middle:]]
-        return batches
+    padded = padded_length(np.asarray(lengths, dtype=np.int64))
+    batches: list[list[int]] = []
+    for index in np.argsort(padded, kind="stable").tolist():
+        size = len(batches[-1]) + 1 if batches else 1
+        # Sorted by length, so the newest example is the longest of its batch.
+        if batch_size is not None:
+            is_full = size > batch_size
+        else:
+            assert max_positions is not None
+            is_full = size * padded[index] > max_positions
+        if not batches or is_full:
+            batches.append([])
+        batches[-1].append(index)
+    return batches

@@ -1,10 +1,10 @@
-"""Training examples from Parquet rows, kept compact and laid out when asked for.
+"""Training examples from Parquet rows: prepared once, laid out when asked for.
 
-Rows are read, checked and tokenised once and kept as flat 16- and 32-bit arrays (a few
-kilobytes a row); building the nine streams costs about 0.1 ms, so what changes from
-epoch to epoch (voice prompt or not, code noise) is drawn then.
+A row is read, checked, tokenised and its media encoded once (`PreparedRow`, a few
+kilobytes); building the nine streams costs about 0.1 ms, so what changes from epoch to
+epoch (voice prompt or not, code noise) is drawn then.
 
-Shape legend: S stream, Q codebook, F frame, T position (inputs).
+Shape legend: S stream, Q codebook, F frame, R reference frame, T position (inputs).
 """
 
 from __future__ import annotations
@@ -84,8 +84,154 @@ class TrainingExample:
     """(L, E) of the row's pictures, one after the other."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PreparedRow:
+    """A row as the layout needs it."""
+
+    text_ids: NDArray[np.int32]
+    """(T,)"""
+    codes: NDArray[np.int16]
+    """(F, Q); without frames where the answer is not spoken."""
+    reference: NDArray[np.int16]
+    """(R, Q) of the voice prompt, likewise."""
+    alignment: NDArray[np.int32]
+    """(F,) or empty: the text position that each frame speaks, -1 for none."""
+    assistant_start: int
+    label_start: int
+    speaker_embedding: NDArray[np.float32] | None
+    media: MediaStates
+
+    def grid_length(self, spec: LayoutSpec) -> int:
+        """Positions of the whole grid, one more than the inputs."""
+        frames = len(self.codes)
+        return example_length(
+            spec, len(self.text_ids), self.assistant_start, frames or None
+        )
+
+    def lay_out(
+        self, spec: LayoutSpec, options: ExampleOptions, rng: np.random.Generator
+    ) -> TrainingExample:
+        """The nine streams; `rng` draws the voice prompt's part and the noise."""
+        use_reference = rng.random() < options.reference_probability
+        speaker = self.speaker_embedding
+        if speaker is not None and rng.random() >= options.speaker_probability:
+            speaker = None
+        example = build_example(
+            spec,
+            self.text_ids,
+            self.assistant_start,
+            self.codes.T if self.codes.size else None,
+            self.reference.T if self.reference.size and use_reference else None,
+            has_speaker=speaker is not None,
+            label_start=self.label_start,
+            max_length=options.max_length,
+        )
+        input_ids = example.input_ids
+        if options.code_noise:
+            input_ids = add_code_noise(
+                spec, input_ids, example.assistant_start, options.code_noise, rng
+            )
+        alignment = np.full(len(example.text_labels), NO_TEXT, dtype=np.int32)
+        spoken = self.alignment[: example.num_frames]
+        first = frame_position(example.assistant_start, 0, 0) - 1
+        reachable = spoken <= np.arange(first, first + len(spoken))
+        alignment[first : first + len(spoken)] = np.where(reachable, spoken, NO_TEXT)
+        return TrainingExample(
+            input_ids=input_ids,
+            text_labels=example.text_labels,
+            audio_labels=example.audio_labels,
+            alignment=alignment,
+            assistant_start=example.assistant_start,
+            speaker_embedding=speaker,
+            audio_states=self.media.audio_states,
+            image_states=self.media.image_states,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowPreparer:
+    """What turns checked rows into prepared ones.
+
+    encoders: for rows with speech or pictures.
+    """
+
+    tokenizer: Tokenizer
+    spec: LayoutSpec
+    options: ExampleOptions
+    encoders: MediaEncoders | None = None
+
+    def prepare(
+        self, rows: Iterable[Row], bad_rows: BadRows
+    ) -> Iterator[tuple[Row, PreparedRow]]:
+        """Rows and what was made of them; `bad_rows` is told of those that are not fit.
+
+        Media are encoded many rows at a time.
+        """
+        rows = iter(rows)
+        while chunk := list(itertools.islice(rows, ROWS_ENCODED_TOGETHER)):
+            for row, media in self._with_media(chunk, bad_rows):
+                try:
+                    yield row, self._one(row, media)
+                except UserError as error:
+                    bad_rows.report(UserError(f"{row.location}: {error}"))
+
+    def _one(self, row: Row, media: MediaStates) -> PreparedRow:
+        text = self.tokenizer.encode_conversation(
+            media.place(row.turns),
+            remove_empty_thought=self.options.remove_empty_thought,
+        )
+        if text.assistant_start >= self.options.max_length:
+            raise UserError(
+                f"the answer starts at position {text.assistant_start}; it must start "
+                f"before max_length {self.options.max_length}."
+            )
+        return PreparedRow(
+            text_ids=np.array(text.text_ids, np.int32),
+            codes=_frames_first(row.answer_codes, self.spec.num_codebooks),
+            reference=_frames_first(row.reference_codes, self.spec.num_codebooks),
+            alignment=_spoken_positions(row, text),
+            assistant_start=text.assistant_start,
+            label_start=text.label_start,
+            speaker_embedding=row.speaker_embedding,
+            media=media,
+        )
+
+    def _with_media(
+        self, rows: Sequence[Row], bad_rows: BadRows
+    ) -> Iterator[tuple[Row, MediaStates]]:
+        """Each row and its media; what cannot be encoded is reported."""
+        try:
+            together = self._encode(rows)
+        except UserError:
+            together = None  # some row of them: which one?
+        if together is not None:
+            yield from zip(rows, together, strict=True)
+            return
+        for row in rows:
+            try:
+                (media,) = self._encode([row])
+            except UserError as error:
+                bad_rows.report(UserError(f"{row.location}: {error}"))
+            else:
+                yield row, media
+
+    def _encode(self, rows: Sequence[Row]) -> list[MediaStates]:
+        if self.encoders is not None:
+            return self.encoders.encode(
+                [row.question_audios for row in rows], [row.images for row in rows]
+            )
+        if any(row.question_audios or row.images for row in rows):
+            raise UserError(
+                "the row has speech or image input, and no encoders were given: "
+                "question_audios and image_bytes must be empty."
+            )
+        return [NO_MEDIA] * len(rows)
+
+
 class ExampleDataset(Dataset[TrainingExample]):
-    """All rows of some Parquet files as training examples.
+    """All rows of some Parquet files as training examples, in memory.
+
+    For validation and for looking at rows; training streams (`minimind_o.data.stream`).
 
     Args:
         paths: the Parquet files.
@@ -95,8 +241,7 @@ class ExampleDataset(Dataset[TrainingExample]):
         bad_rows: "fatal" raises at the first bad row; "skip" logs each by file and row
             and lists them in `bad_rows.messages`.
         speaker_embedding_size: length of the rows' speaker vectors.
-        encoders: for rows with speech or pictures; their states are kept, so that
-            every recording and picture is encoded once, not once an epoch.
+        encoders: for rows with speech or pictures.
 
     Raises:
         UserError: for a bad file, a bad row, or files without one good row.
@@ -122,29 +267,17 @@ class ExampleDataset(Dataset[TrainingExample]):
             num_codes=spec.num_codes,
             speaker_embedding_size=speaker_embedding_size,
         )
-        builder = _TableBuilder(self.options.max_length, spec.num_codebooks)
+        preparer = RowPreparer(
+            tokenizer=tokenizer, spec=spec, options=self.options, encoders=encoders
+        )
+        self.rows: list[PreparedRow] = []
         for path in paths:
             rows = read_rows(path, row_format, self.bad_rows, check_audio=False)
-            for row, media in _with_media(rows, encoders, self.bad_rows):
-                try:
-                    builder.add(
-                        row, media, tokenizer, self.options.remove_empty_thought
-                    )
-                except UserError as error:
-                    self.bad_rows.report(UserError(f"{row.location}: {error}"))
+            self.rows += [row for _, row in preparer.prepare(rows, self.bad_rows)]
         names = ", ".join(map(str, paths))
-        if not builder.starts:
+        if not self.rows:
             raise UserError(f"{names} has no row to train on; it needs at least one.")
-        self._table = builder.finish()
-        frames = self._table.codes.lengths
-        grid_lengths = np.array(
-            [
-                example_length(spec, text, start, count if count else None)
-                for text, start, count in zip(
-                    self._table.text.lengths, self._table.starts, frames, strict=True
-                )
-            ]
-        )
+        grid_lengths = np.array([row.grid_length(spec) for row in self.rows])
         self.num_truncated = int((grid_lengths > self.options.max_length).sum())
         self.lengths = np.minimum(grid_lengths, self.options.max_length) - 1
         if self.num_truncated:
@@ -157,55 +290,15 @@ class ExampleDataset(Dataset[TrainingExample]):
             )
 
     def __len__(self) -> int:
-        return len(self._table.starts)
-
-    @property
-    def has_speakers(self) -> bool:
-        """Some row has a speaker vector."""
-        return any(speaker is not None for speaker in self._table.speakers)
+        return len(self.rows)
 
     def set_epoch(self, epoch: int) -> None:
         """Draw voice prompts and noise anew; the same epoch draws the same."""
         self.epoch = epoch
 
     def __getitem__(self, index: int) -> TrainingExample:
-        table, options = self._table, self.options
-        rng = np.random.default_rng((options.seed, self.epoch, index))
-        codes, reference = table.codes[index].T, table.references[index].T
-        speaker = table.speakers[index]
-        use_reference = rng.random() < options.reference_probability
-        if speaker is not None and rng.random() >= options.speaker_probability:
-            speaker = None
-        example = build_example(
-            self.spec,
-            table.text[index],
-            int(table.starts[index]),
-            codes if codes.size else None,
-            reference if reference.size and use_reference else None,
-            has_speaker=speaker is not None,
-            label_start=int(table.label_starts[index]),
-            max_length=options.max_length,
-        )
-        input_ids = example.input_ids
-        if options.code_noise:
-            input_ids = add_code_noise(
-                self.spec, input_ids, example.assistant_start, options.code_noise, rng
-            )
-        alignment = np.full(len(example.text_labels), NO_TEXT, dtype=np.int32)
-        spoken = table.alignment[index][: example.num_frames]
-        first = frame_position(example.assistant_start, 0, 0) - 1
-        reachable = spoken <= np.arange(first, first + len(spoken))
-        alignment[first : first + len(spoken)] = np.where(reachable, spoken, NO_TEXT)
-        return TrainingExample(
-            input_ids=input_ids,
-            text_labels=example.text_labels,
-            audio_labels=example.audio_labels,
-            alignment=alignment,
-            assistant_start=example.assistant_start,
-            speaker_embedding=speaker,
-            audio_states=table.media[index].audio_states,
-            image_states=table.media[index].image_states,
-        )
+        rng = np.random.default_rng((self.options.seed, self.epoch, index))
+        return self.rows[index].lay_out(self.spec, self.options, rng)
 
 
 def add_code_noise(
@@ -225,130 +318,6 @@ def add_code_noise(
     chosen = (answer < spec.num_codes) & (rng.random(answer.shape) < share)
     answer[chosen] = rng.integers(0, spec.num_codes, int(chosen.sum()))
     return noisy
-
-
-@dataclass(frozen=True, eq=False)
-class _Ragged:
-    """Arrays of different lengths, end to end in one array."""
-
-    values: NDArray[Any]
-    offsets: NDArray[np.int64]
-
-    @classmethod
-    def pack(cls, arrays: Sequence[NDArray[Any]], dtype: type) -> _Ragged:
-        lengths = [len(array) for array in arrays]
-        return cls(
-            np.concatenate(arrays).astype(dtype),
-            np.cumsum([0, *lengths], dtype=np.int64),
-        )
-
-    @property
-    def lengths(self) -> list[int]:
-        return np.diff(self.offsets).tolist()
-
-    def __getitem__(self, index: int) -> NDArray[Any]:
-        return self.values[self.offsets[index] : self.offsets[index + 1]]
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    text: _Ragged
-    codes: _Ragged
-    """(F, Q) each"""
-    references: _Ragged
-    """(R, Q) each"""
-    alignment: _Ragged
-    """(F,) each, or empty: the text position each frame speaks, or -1"""
-    starts: NDArray[np.int32]
-    label_starts: NDArray[np.int32]
-    speakers: list[NDArray[np.float32] | None]
-    media: list[MediaStates]
-
-
-def _with_media(
-    rows: Iterable[Row], encoders: MediaEncoders | None, bad_rows: BadRows
-) -> Iterator[tuple[Row, MediaStates]]:
-    """Rows and their media, encoded many at a time; what cannot be is reported."""
-    rows = iter(rows)
-    while chunk := list(itertools.islice(rows, ROWS_ENCODED_TOGETHER)):
-        try:
-            together = _encode(chunk, encoders)
-        except UserError:
-            together = None  # some row of them: which one?
-        if together is not None:
-            yield from zip(chunk, together, strict=True)
-            continue
-        for row in chunk:
-            try:
-                (media,) = _encode([row], encoders)
-            except UserError as error:
-                bad_rows.report(UserError(f"{row.location}: {error}"))
-            else:
-                yield row, media
-
-
-def _encode(rows: Sequence[Row], encoders: MediaEncoders | None) -> list[MediaStates]:
-    if encoders is not None:
-        return encoders.encode(
-            [row.question_audios for row in rows], [row.images for row in rows]
-        )
-    if any(row.question_audios or row.images for row in rows):
-        raise UserError(
-            "the row has speech or image input, and no encoders were given: "
-            "question_audios and image_bytes must be empty."
-        )
-    return [NO_MEDIA] * len(rows)
-
-
-class _TableBuilder:
-    def __init__(self, max_length: int, num_codebooks: int) -> None:
-        self._max_length = max_length
-        self._num_codebooks = num_codebooks
-        self._text: list[NDArray[Any]] = []
-        self._codes: list[NDArray[Any]] = []
-        self._references: list[NDArray[Any]] = []
-        self._alignment: list[NDArray[Any]] = []
-        self._speakers: list[NDArray[np.float32] | None] = []
-        self._label_starts: list[int] = []
-        self._media: list[MediaStates] = []
-        self.starts: list[int] = []
-
-    def add(
-        self,
-        row: Row,
-        media: MediaStates,
-        tokenizer: Tokenizer,
-        remove_empty_thought: bool,
-    ) -> None:
-        text = tokenizer.encode_conversation(
-            media.place(row.turns),
-            remove_empty_thought=remove_empty_thought,
-        )
-        if text.assistant_start >= self._max_length:
-            raise UserError(
-                f"the answer starts at position {text.assistant_start}; it must start "
-                f"before max_length {self._max_length}."
-            )
-        self._text.append(np.array(text.text_ids))
-        self._codes.append(_frames_first(row.answer_codes, self._num_codebooks))
-        self._references.append(_frames_first(row.reference_codes, self._num_codebooks))
-        self._alignment.append(_spoken_positions(row, text))
-        self._speakers.append(row.speaker_embedding)
-        self._media.append(media)
-        self._label_starts.append(text.label_start)
-        self.starts.append(text.assistant_start)
-
-    def finish(self) -> _Table:
-        return _Table(
-            _Ragged.pack(self._text, np.int32),
-            _Ragged.pack(self._codes, np.int16),
-            _Ragged.pack(self._references, np.int16),
-            _Ragged.pack(self._alignment, np.int32),
-            np.array(self.starts, dtype=np.int32),
-            np.array(self._label_starts, dtype=np.int32),
-            self._speakers,
-            self._media,
-        )
 
 
 def _frames_first(codes: NDArray[np.int32] | None, num_codebooks: int) -> NDArray[Any]:

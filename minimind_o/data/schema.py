@@ -25,6 +25,7 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.core import has_magic, url_to_fs
 
 from minimind_o.data.row import Row, RowFormat, read_row
 from minimind_o.errors import UserError, first_line
@@ -64,6 +65,8 @@ class BadRows:
         """Raise `error` if bad rows are fatal, otherwise log and remember it."""
         if self.policy == "fatal":
             raise error
+        if str(error) in self.messages:
+            return  # of an earlier epoch
         self.messages.append(str(error))
         logger.warning("Skipped a bad row. %s", error)
 
@@ -88,26 +91,84 @@ def read_rows(
     Raises:
         UserError: for a bad file; for a bad row where `bad_rows` says so.
     """
-    file = _open(path)
+    file = open_parquet(path)
     name = str(path)
     check_schema(file.schema_arrow, name, required=required)
-    columns = [column for column in SCHEMA.names if column in file.schema_arrow.names]
+    columns = known_columns(file)
     index = 0
     try:
         for batch in file.iter_batches(batch_size=256, columns=columns):
-            arrays = {column: _bytes_for_text(batch[column]) for column in columns}
-            for offset in range(batch.num_rows):
-                scalars = {column: array[offset] for column, array in arrays.items()}
-                try:
-                    yield read_row(name, index, scalars, row_format, check_audio)
-                except UserError as error:
-                    bad_rows.report(error)
-                index += 1
+            indices = range(index, index + batch.num_rows)
+            yield from _rows(batch, name, indices, row_format, bad_rows, check_audio)
+            index += batch.num_rows
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(
-            f"{name} cannot be read beyond row {index}; it must be a whole Parquet "
-            f"file ({first_line(error).rstrip('.')})."
-        ) from error
+        raise _cut_short(name, f"beyond row {index}", error) from error
+
+
+def read_row_group(
+    file: pq.ParquetFile,
+    name: str,
+    group: int,
+    first_index: int,
+    offsets: Sequence[int],
+    row_format: RowFormat,
+    bad_rows: BadRows,
+) -> Iterator[Row]:
+    """Yield the valid ones of some rows of a row group; the group is in memory.
+
+    Args:
+        file: as `open_parquet` gives it, its schema checked.
+        name: of the file, for messages.
+        group: index of the row group.
+        first_index: of the group's first row in the file.
+        offsets: of the rows in the group.
+        row_format: what codes and vectors must look like.
+        bad_rows: told of every row that is not valid.
+
+    Raises:
+        UserError: for a damaged file; for a bad row where `bad_rows` says so.
+    """
+    try:
+        table = file.read_row_group(group, columns=known_columns(file))
+        if len(offsets) < table.num_rows:
+            table = table.take(list(offsets))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _cut_short(name, f"in row group {group}", error) from error
+    position = 0
+    for batch in table.to_batches():
+        own = offsets[position : position + batch.num_rows]
+        indices = [first_index + offset for offset in own]
+        yield from _rows(batch, name, indices, row_format, bad_rows, False)
+        position += batch.num_rows
+
+
+def known_columns(file: pq.ParquetFile) -> list[str]:
+    """The columns of a file that mean something here."""
+    return [column for column in SCHEMA.names if column in file.schema_arrow.names]
+
+
+def _rows(
+    batch: pa.RecordBatch,
+    name: str,
+    indices: Sequence[int],
+    row_format: RowFormat,
+    bad_rows: BadRows,
+    check_audio: bool,
+) -> Iterator[Row]:
+    arrays = {column: _bytes_for_text(batch[column]) for column in batch.schema.names}
+    for offset, index in enumerate(indices):
+        scalars = {column: array[offset] for column, array in arrays.items()}
+        try:
+            yield read_row(name, index, scalars, row_format, check_audio)
+        except UserError as error:
+            bad_rows.report(error)
+
+
+def _cut_short(name: str, where: str, error: Exception) -> UserError:
+    return UserError(
+        f"{name} cannot be read {where}; it must be a whole Parquet file "
+        f"({first_line(error).rstrip('.')})."
+    )
 
 
 def validate(path: str | Path, row_format: RowFormat) -> list[str]:
@@ -147,15 +208,44 @@ def check_schema(
             )
 
 
-def _open(path: str | Path) -> pq.ParquetFile:
-    if not Path(path).is_file():
-        raise UserError(f"{path} is missing; it must be a Parquet file.")
+def open_parquet(address: str | Path) -> pq.ParquetFile:
+    """A Parquet file here or, by its address (`s3://…`), wherever fsspec reaches.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
     try:
-        return pq.ParquetFile(path)
+        system, path = url_to_fs(str(address))
+    except (ValueError, ImportError) as error:
+        raise UserError(f"{address} cannot be read: {first_line(error)}") from error
+    if not system.isfile(path):
+        raise UserError(f"{address} is missing; it must be a Parquet file.")
+    try:
+        return pq.ParquetFile(system.open(path))
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(
-            f"{path} is not a whole Parquet file ({first_line(error).rstrip('.')})."
+            f"{address} is not a whole Parquet file ({first_line(error).rstrip('.')})."
         ) from error
+
+
+def expand(addresses: Sequence[str | Path]) -> list[str]:
+    """Files and globs (`data/part-*.parquet`) as single files, in order.
+
+    Raises:
+        UserError: a glob that no file fits.
+    """
+    files: list[str] = []
+    for address in map(str, addresses):
+        if not has_magic(address):
+            files.append(address)
+            continue
+        system, path = url_to_fs(address)
+        found = sorted(system.glob(path))
+        if not found:
+            raise UserError(f"no file fits {address}; it must name Parquet files.")
+        is_local = "://" not in address
+        files += found if is_local else [system.unstrip_protocol(f) for f in found]
+    return files
 
 
 def _bytes_for_text(array: pa.Array) -> pa.Array:

@@ -9,6 +9,7 @@ import torch
 
 from minimind_o import tokenizer as tokenizers
 from minimind_o.config import OmniConfig
+from minimind_o.data.stream import Position
 from minimind_o.data.world import (
     Dialogue,
     Language,
@@ -120,12 +121,15 @@ class TextBatches:
     batch_size: int = 32
     pool_batches: int = 8
 
-    def iterate(self, start: int) -> Iterator[Batch]:
-        """Batches from index `start` on.
+    def iterate(
+        self, positions: Sequence[Position] | None = None
+    ) -> Iterator[tuple[Batch, Position]]:
+        """Batches of every process alike, each with how many there were then.
 
         Dialogues are drawn a pool of batches at a time and sorted by length, so that
         little of a batch is padding.
         """
+        start = positions[0]["batches"] if positions else 0
         index = start - start % self.pool_batches
         while True:
             rng = np.random.default_rng([self.seed, index])
@@ -133,10 +137,15 @@ class TextBatches:
             drawn = [world.draw() for _ in range(self.batch_size * self.pool_batches)]
             drawn.sort(key=lambda d: len(d.question) + len(d.answer))
             for slot in rng.permutation(self.pool_batches):
-                if index >= start:
-                    first = int(slot) * self.batch_size
-                    yield self.collate(drawn[first : first + self.batch_size])
                 index += 1
+                if index > start:
+                    first = int(slot) * self.batch_size
+                    batch = self.collate(drawn[first : first + self.batch_size])
+                    yield batch, {"batches": index}
+
+    def where(self, position: Position, num_rows: int) -> str:
+        """Which batch it was: its rows are drawn and lie in no file."""
+        return f"batch {position['batches']} of {num_rows} drawn dialogues"
 
     def collate(self, dialogues: Sequence[Dialogue]) -> Batch:
         """Dialogues to padded ids and labels on the answers."""

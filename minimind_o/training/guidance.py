@@ -68,6 +68,13 @@ def guidance_sums(
     return losses_BGT.sum(dim=(0, 2)), valid_BGT.sum(dim=(0, 2))
 
 
+def guidance_counts(alignment_BT: Tensor, heads: Sequence[GuidedHead]) -> Tensor:
+    """Per guided head the number of positions at which it is guided."""
+    return torch.stack(
+        [(guided_target(alignment_BT, head) >= 0).sum() for head in heads]
+    )
+
+
 def guidance_loss(
     attention_BHTT: Tensor, alignment_BT: Tensor, heads: Sequence[GuidedHead]
 ) -> Tensor:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -44,6 +45,14 @@ class Processes:
     def mean(self, tensor: Tensor) -> Tensor:
         """The mean of a tensor over all processes."""
         return self.sum(tensor) / self.world_size if self.world_size > 1 else tensor
+
+    def gather(self, value: Any) -> list[Any]:
+        """A plain value of every process, in order of rank."""
+        if self.world_size == 1:
+            return [value]
+        values: list[Any] = [None] * self.world_size
+        dist.all_gather_object(values, value)
+        return values
 
     def barrier(self) -> None:
         """Wait for every process."""

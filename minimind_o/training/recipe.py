@@ -32,12 +32,14 @@ class TrainingRecipe:
     thinker_rate: the Thinker's learning rate as a share of the rest's.
     learning: the parts of the model that learn; the others stay as they are, and what
         only they would need is not computed.
+    accumulate: batches of each process in one step.
     optimiser: `adamw`, or `muon` for the matrices of the blocks and AdamW for the rest.
     """
 
     stage: str
     seed: int = 0
     num_steps: int = 1000
+    accumulate: int = 1
     learning_rate: float = 2e-3
     thinker_rate: float = 1.0
     warmup_steps: int = 100
@@ -75,7 +77,9 @@ class TrainingRecipe:
         }
 
     def __post_init__(self) -> None:
-        for name in ("num_steps", "validate_every", "save_every", "log_every"):
+        for name in (
+            "num_steps", "accumulate", "validate_every", "save_every", "log_every"
+        ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise UserError(
                     f"{name} is {getattr(self, name)}; it must be at least 1."

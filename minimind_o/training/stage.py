@@ -1,7 +1,7 @@
 """One stage of training: from Parquet rows and a model to a better model."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +9,12 @@ import torch
 
 from minimind_o import tokenizer as tokenizers
 from minimind_o.config import OmniConfig
-from minimind_o.data.collate import BucketSampler, collate
+from minimind_o.data.collate import collate, length_batches
 from minimind_o.data.encoders import MediaEncoders
-from minimind_o.data.examples import ExampleDataset, ExampleOptions
-from minimind_o.data.schema import BadRowPolicy
+from minimind_o.data.examples import ExampleDataset, ExampleOptions, RowPreparer
+from minimind_o.data.row import RowFormat
+from minimind_o.data.schema import BadRowPolicy, BadRows, expand
+from minimind_o.data.stream import ExampleStream, RowGroups, StreamSettings
 from minimind_o.layout import LayoutSpec
 from minimind_o.model.files import read_weights
 from minimind_o.model.omni import OmniModel
@@ -25,13 +27,14 @@ from minimind_o.training.trainer import Batch, Trainer
 class StageData:
     """Where the rows are and how they become batches.
 
+    train, validation: Parquet files, globs, or anything fsspec reaches.
     max_positions: padded positions in a batch of one process.
     code_noise: share of the answer's input codes replaced by random ones in training.
     bad_rows: `fatal` stops at a bad row, `skip` reports it by file and row and goes on.
     """
 
-    train: Sequence[Path]
-    validation: Sequence[Path]
+    train: Sequence[str | Path]
+    validation: Sequence[str | Path]
     max_positions: int = 2048
     max_length: int = 320
     code_noise: float = 0.05
@@ -41,41 +44,10 @@ class StageData:
     seed: int = 0
 
 
-class ParquetBatches:
-    """Endless batches of a dataset, epoch after epoch, from any batch on."""
-
-    def __init__(
-        self, dataset: ExampleDataset, data: StageData, processes: Processes
-    ) -> None:
-        self.dataset = dataset
-        self.sampler = BucketSampler(
-            dataset.lengths,
-            max_positions=data.max_positions,
-            seed=data.seed,
-            rank=processes.rank,
-            num_replicas=processes.world_size,
-        )
-
-    def iterate(self, start: int) -> Iterator[Batch]:
-        """Batches `start`, `start + 1`, … of this process."""
-        self.sampler.set_epoch(0)
-        epoch, left = 0, start
-        while left >= len(self.sampler):
-            left -= len(self.sampler)
-            epoch += 1
-            self.sampler.set_epoch(epoch)
-        while True:
-            self.sampler.set_epoch(epoch, left)
-            self.dataset.set_epoch(epoch)
-            for rows in self.sampler:
-                yield collate(self.dataset.spec, [self.dataset[i] for i in rows])
-            epoch, left = epoch + 1, 0
-
-
 def validation_batches(dataset: ExampleDataset, max_positions: int) -> list[Batch]:
     """All rows of a dataset, without noise, in a fixed order."""
-    sampler = BucketSampler(dataset.lengths, max_positions=max_positions, shuffle=False)
-    return [collate(dataset.spec, [dataset[i] for i in rows]) for rows in sampler]
+    batches = length_batches(dataset.lengths, max_positions=max_positions)
+    return [collate(dataset.spec, [dataset[i] for i in rows]) for rows in batches]
 
 
 def initial_model(
@@ -128,28 +100,42 @@ def train_stage(
     model = initial_model(init, config, generator)
     spec = LayoutSpec.from_config(model.config)
 
-    def dataset(paths: Sequence[Path], *, is_training: bool) -> ExampleDataset:
-        options = ExampleOptions(
-            max_length=data.max_length,
-            reference_probability=data.reference_probability if is_training else 1.0,
-            speaker_probability=data.speaker_probability if is_training else 1.0,
-            code_noise=data.code_noise if is_training else 0.0,
+    row_format = RowFormat(
+        num_codebooks=spec.num_codebooks,
+        num_codes=spec.num_codes,
+        speaker_embedding_size=model.config.speaker_embedding_size,
+    )
+    options = ExampleOptions(
+        max_length=data.max_length,
+        reference_probability=data.reference_probability,
+        speaker_probability=data.speaker_probability,
+        code_noise=data.code_noise,
+        seed=data.seed,
+    )
+    groups = RowGroups(data.train)
+    train = ExampleStream(
+        groups,
+        RowPreparer(tokenizer=tokenizer, spec=spec, options=options, encoders=encoders),
+        row_format,
+        StreamSettings(
+            max_positions=data.max_positions,
             seed=data.seed,
-        )
-        return ExampleDataset(
-            paths,
-            tokenizer,
-            spec,
-            options,
-            bad_rows=data.bad_rows,
-            speaker_embedding_size=model.config.speaker_embedding_size,
-            encoders=encoders,
-        )
-
-    train = dataset(data.train, is_training=True)
-    validation = dataset(data.validation, is_training=False)
+            rank=processes.rank,
+            world_size=processes.world_size,
+        ),
+        BadRows(data.bad_rows),
+    )
+    validation = ExampleDataset(
+        expand(data.validation),
+        tokenizer,
+        spec,
+        ExampleOptions(max_length=data.max_length),
+        bad_rows=data.bad_rows,
+        speaker_embedding_size=model.config.speaker_embedding_size,
+        encoders=encoders,
+    )
     # What no row can reach gets no gradient, which DDP must know beforehand.
-    model.talker.speaker_proj.requires_grad_(train.has_speakers)
+    model.talker.speaker_proj.requires_grad_(groups.has_speakers)
     trainer = Trainer(model, recipe, work, processes)
 
     def keep(trainer: Trainer) -> None:
@@ -158,7 +144,7 @@ def train_stage(
 
     batches = validation_batches(validation, data.max_positions)
     preparation = (time.monotonic() - started) / 60
-    figures = trainer.run(ParquetBatches(train, data, processes), batches, keep)
+    figures = trainer.run(train, batches, keep)
     figures["minutes"] += preparation
     if out is not None and processes.is_main:
         trainer.model.save(out, torch.float16)

@@ -4,9 +4,12 @@ Losses divide by the number of labels in the whole step, over all processes, so 
 objective does not hang on how the batch is split.
 """
 
+import itertools
 import json
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,10 +19,17 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm.auto import tqdm
 
+from minimind_o.data.prefetch import prefetched
+from minimind_o.data.stream import Position
 from minimind_o.errors import UserError
+from minimind_o.model.losses import IGNORE
 from minimind_o.model.omni import OmniModel, OmniOutput
 from minimind_o.training.checkpoint import load_checkpoint, save_checkpoint
-from minimind_o.training.guidance import alignment_accuracy, guidance_sums
+from minimind_o.training.guidance import (
+    alignment_accuracy,
+    guidance_counts,
+    guidance_sums,
+)
 from minimind_o.training.optimiser import (
     build_optimiser,
     freeze_others,
@@ -27,9 +37,12 @@ from minimind_o.training.optimiser import (
     set_learning_rate,
 )
 from minimind_o.training.processes import Processes, autocast, on_termination
+from minimind_o.training.random_states import random_states, set_random_states
 from minimind_o.training.recipe import TrainingRecipe
 
 Batch = dict[str, Tensor]
+Counts = dict[str, Tensor]
+"""Numbers of labels, by what they are labels of."""
 MEDIA = (
     "audio_states",
     "audio_lengths",
@@ -41,17 +54,27 @@ MEDIA = (
 
 
 class Batches(Protocol):
-    """Where batches come from: endless, the same every time, from any index on."""
+    """Where batches come from: endless, and the same every time."""
 
-    def iterate(self, start: int) -> Iterator[Batch]:
-        """Batches `start`, `start + 1`, … of this process."""
+    def iterate(
+        self, positions: Sequence[Position] | None
+    ) -> Iterator[tuple[Batch, Position]]:
+        """Batches of this process, each with the position after it.
+
+        `positions` are those of all processes of an earlier run; None is the beginning.
+        """
+        ...
+
+    def where(self, position: Position, num_rows: int) -> str:
+        """The rows of the last batch before a position, in words."""
         ...
 
 
 class Trainer:
     """A model, its optimiser and the run's files in `work`.
 
-    Files: `checkpoint.pt` (resume), `metrics.jsonl` (one line per log or validation).
+    Files: `checkpoint.pt` (resume), the one before it, `metrics.jsonl` (one line per
+    log or validation).
     """
 
     def __init__(
@@ -65,13 +88,46 @@ class Trainer:
             self.wrapped = DistributedDataParallel(self.model, broadcast_buffers=False)
         self.optimiser = build_optimiser(self.model, recipe)
         self.step_index, self.minutes = 0, 0.0
+        self.positions: Sequence[Position] | None = None
+        self.position: Position | None = None
         self._stop = False
         self._resume()
 
     # Loss
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], OmniOutput]:
-        """The loss to differentiate, its parts by name, and the model's output."""
+    def counts(self, batches: Sequence[Batch]) -> Counts:
+        """How many labels of each kind the batches of a step hold, on this process."""
+        heads = self.recipe.guided_layers
+        text = sum((b["text_labels"] != IGNORE).sum() for b in batches)
+        counts = {"text": torch.as_tensor(text)}
+        if self.recipe.runs_talker:
+            per_codebook = [(b["audio_labels"] != IGNORE).sum((0, 2)) for b in batches]
+            counts["audio"] = torch.stack(per_codebook).sum(0)
+        if self._guidance_weight() > 0:
+            for layer, guided in heads.items():
+                each = [guidance_counts(b["alignment"], guided) for b in batches]
+                counts[f"guidance_{layer}"] = torch.stack(each).sum(0)
+        return {name: count.double() for name, count in counts.items()}
+
+    def _global(self, counts: Counts) -> Counts:
+        """The counts of all processes together, at one exchange."""
+        flat = torch.cat([count.reshape(-1) for count in counts.values()])
+        parts = self.processes.sum(flat).split([c.numel() for c in counts.values()])
+        return {
+            name: part.view_as(count)
+            for (name, count), part in zip(counts.items(), parts, strict=True)
+        }
+
+    def forward(
+        self, batch: Batch, counts: Counts, share: float = 1.0
+    ) -> tuple[Tensor, dict[str, Tensor], OmniOutput]:
+        """The loss to differentiate, its parts by name, and the model's output.
+
+        Args:
+            batch: of this process.
+            counts: labels by which the batch's sums are divided, those of the step.
+            share: of the balance loss, which no count divides.
+        """
         recipe = self.recipe
         weight = self._guidance_weight()
         with autocast(self.processes.device, recipe.precision):
@@ -83,30 +139,25 @@ class Trainer:
                 capture_attention=tuple(recipe.guided_layers) if weight > 0 else None,
                 thinker_only=not recipe.runs_talker,
             )
-        losses = self._global_means(output)
+        losses = self._means(output, counts)
+        losses["balance_loss"] = losses["balance_loss"] * share
         total = losses["balance_loss"]
         if recipe.has_text_loss:
             total = total + recipe.text_weight * losses["text_loss"]
         if recipe.runs_talker:
             total = total + losses.pop("weighted_audio_loss")
         if weight > 0:
-            losses["guidance_loss"] = self._guidance_mean(output, batch["alignment"])
+            losses["guidance_loss"] = self._guidance(output, batch["alignment"], counts)
             total = total + weight * losses["guidance_loss"]
         return total, losses, output
 
-    def _global_means(self, output: OmniOutput) -> dict[str, Tensor]:
-        """Sums of this process over counts of all, times their number.
-
-        The gradients, which DDP averages, are then those of the global mean.
-        """
-        world = self.processes.world_size
+    def _means(self, output: OmniOutput, counts: Counts) -> dict[str, Tensor]:
+        """The batch's sums over the counts of the step."""
         losses: dict[str, Tensor] = {}
-        if output.text_loss_sum is not None and output.text_count is not None:
-            count = self.processes.sum(output.text_count.detach().clone().float())
-            losses["text_loss"] = output.text_loss_sum * world / count.clamp(min=1)
-        if output.audio_loss_sum is not None and output.audio_count is not None:
-            counts = self.processes.sum(output.audio_count.detach().clone().float())
-            per_codebook = output.audio_loss_sum * world / counts.clamp(min=1)
+        if output.text_loss_sum is not None:
+            losses["text_loss"] = output.text_loss_sum / _divisor(counts["text"])
+        if output.audio_loss_sum is not None:
+            per_codebook = output.audio_loss_sum / _divisor(counts["audio"])
             weights = self.recipe.codebook_weights or (1.0,) * len(per_codebook)
             losses["audio_loss"] = per_codebook.mean()
             losses["codebook_0_loss"] = per_codebook[0]
@@ -117,14 +168,14 @@ class Trainer:
         losses["balance_loss"] = output.balance_loss
         return losses
 
-    def _guidance_mean(self, output: OmniOutput, alignment_BT: Tensor) -> Tensor:
-        """As `_global_means`: over all processes' positions, then over the heads."""
-        world, means = self.processes.world_size, []
+    def _guidance(
+        self, output: OmniOutput, alignment_BT: Tensor, counts: Counts
+    ) -> Tensor:
+        """As `_means`, then the mean over the heads."""
+        means = []
         for layer, heads in self.recipe.guided_layers.items():
-            attention_BHTT = output.talker_attention[layer]
-            sums, counts = guidance_sums(attention_BHTT, alignment_BT, heads)
-            total = self.processes.sum(counts.float()).clamp(min=1)
-            means.append(sums * world / total)
+            sums = guidance_sums(output.talker_attention[layer], alignment_BT, heads)[0]
+            means.append(sums / _divisor(counts[f"guidance_{layer}"]))
         return torch.cat(means).mean()
 
     def _guidance_weight(self) -> float:
@@ -139,21 +190,42 @@ class Trainer:
 
     # Steps
 
-    def step(self, batch: Batch) -> dict[str, Tensor]:
-        """One optimiser update; the losses, means over all processes."""
-        recipe = self.recipe
+    def step(self, batches: Sequence[Batch]) -> dict[str, Tensor]:
+        """One optimiser update on some batches; the losses, means over all processes.
+
+        Raises:
+            UserError: the gradient is no number any more; nothing was updated.
+        """
+        recipe, world = self.recipe, self.processes.world_size
         rate = learning_rate_at(
             self.step_index, recipe.num_steps, recipe.learning_rate, recipe.warmup_steps
         )
         set_learning_rate(self.optimiser, rate)
-        total, losses, _ = self.forward(batch)
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        counts = self._global(self.counts(batches))
+        sums: dict[str, Tensor] = {}
+        for number, batch in enumerate(batches, 1):
+            with self._exchanging(number == len(batches)):
+                total, losses, _ = self.forward(batch, counts, 1 / world / len(batches))
+                # Processes' gradients are averaged; these are parts of one sum.
+                (total * world).backward()
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, loss.new_zeros(())) + loss.detach()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        if not norm.isfinite():
+            raise UserError(
+                f"the gradient of step {self.step_index + 1} is {float(norm)}"
+            )
         self.optimiser.step()
         self.step_index += 1
-        means = self.processes.mean(torch.stack(list(losses.values())).detach())
-        return dict(zip(losses, means, strict=True))
+        means = self.processes.sum(torch.stack(list(sums.values())))
+        return dict(zip(sums, means, strict=True))
+
+    def _exchanging(self, is_last: bool) -> AbstractContextManager:
+        """Only a step's last batch has the processes exchange their gradients."""
+        if is_last or not isinstance(self.wrapped, DistributedDataParallel):
+            return nullcontext()
+        return self.wrapped.no_sync()
 
     @torch.no_grad()
     def validate(self, batches: list[Batch]) -> dict[str, float]:
@@ -162,7 +234,7 @@ class Trainer:
         sums: dict[str, float] = {}
         for batch in batches:
             batch = _to(batch, self.processes.device)
-            _, losses, output = self.forward(batch)
+            _, losses, output = self.forward(batch, self.counts([batch]))
             values = {name: float(value) for name, value in losses.items()}
             if self._guidance_weight() > 0:
                 layer = max(self.recipe.guided_layers)
@@ -211,23 +283,28 @@ class Trainer:
             initial=self.step_index,
             desc=recipe.stage,
             mininterval=5,
-            disable=not self.processes.is_main,
+            disable=not (self.processes.is_main and sys.stderr.isatty()),
         )
         sums: dict[str, float] = {}
         last: dict[str, float] = {}
-        positions, window, validated = 0, 0, -1
-        for batch in train.iterate(self.step_index):
-            if self.step_index >= recipe.num_steps or self._told_to_stop():
-                break
-            losses = self.step(_to(batch, self.processes.device))
-            positions += batch["input_ids"].shape[0] * batch["input_ids"].shape[-1]
+        seen, window, validated = 0, 0, -1
+        stream = prefetched(train.iterate(self.positions))
+        while self.step_index < recipe.num_steps and not self._told_to_stop():
+            drawn = list(itertools.islice(stream, recipe.accumulate))
+            batches = [_to(batch, self.processes.device) for batch, _ in drawn]
+            try:
+                losses = self.step(batches)
+            except UserError as error:
+                raise self._lost(error, train, drawn) from None
+            self.position = drawn[-1][1]
+            seen += sum(b["input_ids"][:, 0].numel() for b in batches)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(value)
             window += 1
             bar.update()
             if self.step_index % recipe.log_every == 0:
                 means = {name: value / window for name, value in sums.items()}
-                self._log("train", means | {"positions": positions})
+                self._log("train", means | {"positions": seen})
                 bar.set_postfix({k: f"{v:.3f}" for k, v in means.items() if v})
                 sums, window = {}, 0
             if self.step_index % recipe.validate_every == 0:
@@ -235,7 +312,22 @@ class Trainer:
             if self.step_index % recipe.save_every == 0:
                 self._save(on_save)
         bar.close()
+        stream.close()
         return last, validated
+
+    def _lost(
+        self,
+        error: UserError,
+        train: Batches,
+        drawn: Sequence[tuple[Batch, Position]],
+    ) -> UserError:
+        """The error with the rows of the step and what is left of the run."""
+        rows = [train.where(position, len(b["input_ids"])) for b, position in drawn]
+        everywhere = "; ".join(itertools.chain(*self.processes.gather(rows)))
+        return UserError(
+            f"{error}: lower the learning rate, or look at {everywhere}. The "
+            f"checkpoint in {self.work} is of an earlier step."
+        )
 
     def _told_to_stop(self) -> bool:
         """Whether any process was: all must leave after the same step."""
@@ -262,14 +354,26 @@ class Trainer:
         }
         row |= {name: round(value, 5) for name, value in values.items()}
         self.work.mkdir(parents=True, exist_ok=True)
-        with (self.work / "metrics.jsonl").open("a") as file:
+        with self._metrics.open("a") as file:
             file.write(json.dumps(row) + "\n")
+        if not sys.stderr.isatty():  # a terminal has the bar
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+            steps = f"{self.step_index}/{self.recipe.num_steps}"
+            line = f"{self.recipe.stage} {split} {steps}: {shown}"
+            print(line, file=sys.stderr, flush=True)
+
+    @property
+    def _metrics(self) -> Path:
+        return self.work / "metrics.jsonl"
 
     def _identity(self) -> dict[str, Any]:
         return {"stage": self.recipe.stage, "config": self.model.config.to_dict()}
 
     def _save(self, on_save: Callable[["Trainer"], None] | None) -> None:
+        positions = self.processes.gather(self.position)
+        chance = self.processes.gather(random_states())
         if self.processes.is_main:
+            metrics = self._metrics
             state = {
                 "identity": self._identity(),
                 "recipe": asdict(self.recipe),
@@ -277,7 +381,9 @@ class Trainer:
                 "minutes": self._elapsed(),
                 "model": self.model.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
-                "random": torch.get_rng_state(),
+                "positions": positions,
+                "random": chance,
+                "metrics_size": metrics.stat().st_size if metrics.is_file() else 0,
             }
             save_checkpoint(self.work / "checkpoint.pt", state)
             if on_save is not None:
@@ -298,7 +404,20 @@ class Trainer:
                 "another --work folder."
             ) from None
         self.step_index, self.minutes = state["step"], state["minutes"]
-        torch.set_rng_state(state["random"])
+        rank = self.processes.rank
+        if state["positions"][0] is not None:
+            self.positions = state["positions"]
+            self.position = self.positions[min(rank, len(self.positions) - 1)]
+        if rank < len(state["random"]):
+            set_random_states(state["random"][rank])
+        if self.processes.is_main and self._metrics.is_file():
+            # What was measured after the checkpoint will be measured again.
+            with self._metrics.open("r+") as file:
+                file.truncate(min(state["metrics_size"], self._metrics.stat().st_size))
+
+
+def _divisor(count: Tensor) -> Tensor:
+    return count.clamp(min=1).float()
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:

@@ -1,14 +1,12 @@
-"""Batches hold every example once, padded without labels, the same for a seed."""
+"""Batches hold every example once, padded without labels."""
 
 import numpy as np
-import pytest
 import torch
-from hypothesis import given, reject
+from hypothesis import given
 from hypothesis import strategies as st
 
-from minimind_o.data.collate import BucketSampler, collate, padded_length
+from minimind_o.data.collate import collate, length_batches, padded_length
 from minimind_o.data.examples import TrainingExample
-from minimind_o.errors import UserError
 from minimind_o.layout import LayoutSpec
 
 SPEC = LayoutSpec()
@@ -55,33 +53,19 @@ def test_speakers_are_stacked_where_any_is_known():
     assert speakers.sum(1).tolist() == [0, 96]
 
 
-lengths = st.lists(st.integers(1, 200), min_size=8, max_size=80)
 sizes = st.one_of(
-    st.builds(lambda n: {"batch_size": n}, st.integers(2, 9)),
+    st.builds(lambda n: {"batch_size": n}, st.integers(1, 9)),
     st.builds(lambda n: {"max_positions": n}, st.integers(1, 900)),
 )
 
 
-@given(lengths, sizes, st.integers(1, 4), st.integers(0, 3), st.booleans())
-def test_replicas_see_every_example_once_in_equally_many_batches(
-    lengths, size, num_replicas, epoch, shuffle
-):
-    try:
-        samplers = [
-            BucketSampler(
-                lengths, **size, rank=r, num_replicas=num_replicas, shuffle=shuffle
-            )
-            for r in range(num_replicas)
-        ]
-        for sampler in samplers:
-            sampler.set_epoch(epoch)
-    except UserError:  # nothing left to split, see test_bad_sizes_are_named
-        reject()
-    batches = [list(sampler) for sampler in samplers]
-    assert len({len(own) for own in batches}) == 1
-    seen = [index for own in batches for batch in own for index in batch]
-    assert sorted(seen) == list(range(len(lengths)))
-    for batch in (batch for own in batches for batch in own):
+@given(st.lists(st.integers(1, 200), max_size=80), sizes)
+def test_batches_hold_every_example_once_and_no_more_than_they_may(lengths, size):
+    batches = length_batches(lengths, **size)
+    assert sorted(index for batch in batches for index in batch) == list(
+        range(len(lengths))
+    )
+    for batch in batches:
         longest = padded_length(max(lengths[index] for index in batch))
         if "batch_size" in size:
             assert len(batch) <= size["batch_size"]
@@ -92,39 +76,10 @@ def test_replicas_see_every_example_once_in_equally_many_batches(
 
 def test_batches_are_of_similar_length():
     lengths = np.random.default_rng(0).integers(10, 200, 2000)
-    sampler = BucketSampler(lengths, max_positions=2000)
-    padded = sum(len(b) * padded_length(lengths[b].max()) for b in sampler)
+    batches = length_batches(lengths, max_positions=2000)
+    padded = sum(len(b) * padded_length(lengths[b].max()) for b in batches)
     assert padded / lengths.sum() < 1.05
 
 
-def test_order_repeats_for_a_seed_and_epoch_and_differs_otherwise():
-    lengths = np.random.default_rng(0).integers(10, 60, 300)
-
-    def order(seed, epoch):
-        sampler = BucketSampler(lengths, batch_size=8, seed=seed)
-        sampler.set_epoch(epoch)
-        return list(sampler)
-
-    assert order(0, 1) == order(0, 1)
-    assert order(0, 1) != order(0, 2)
-    assert order(0, 1) != order(1, 1)
-
-
-def test_an_epoch_can_go_on_where_it_stopped():
-    sampler = BucketSampler([10] * 40, batch_size=4)
-    sampler.set_epoch(3)
-    whole = list(sampler)
-    sampler.set_epoch(3, first_batch=6)
-    assert list(sampler) == whole[6:]
-    assert len(sampler) == 4
-
-
-def test_bad_sizes_are_named():
-    with pytest.raises(UserError, match="either max_positions or batch_size"):
-        BucketSampler([1])
-    with pytest.raises(UserError, match="at least 1"):
-        BucketSampler([1], batch_size=0)
-    with pytest.raises(UserError, match="1 examples for 2 processes"):
-        BucketSampler([1], batch_size=1, num_replicas=2)
-    with pytest.raises(UserError, match="use larger batches"):
-        BucketSampler([1, 1, 1], batch_size=1, num_replicas=2)
+def test_examples_of_one_length_keep_their_order():
+    assert length_batches([5, 20, 6, 21, 7], batch_size=2) == [[0, 2], [4, 1], [3]]

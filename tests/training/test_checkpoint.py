@@ -24,7 +24,22 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     assert loaded is not None
     assert loaded["step"] == 4
     assert torch.equal(loaded["weights"], torch.arange(1000.0))
-    assert [file.name for file in path.parent.iterdir()] == ["checkpoint.pt"]
+    assert {file.name for file in path.parent.iterdir()} == {
+        "checkpoint.pt", "checkpoint.previous.pt"
+    }  # fmt: skip
+
+
+def test_a_torn_file_gives_way_to_the_one_before_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    for step in (3, 4, 5):
+        save_checkpoint(path, state(step))
+    path.write_bytes(path.read_bytes()[:100])
+    loaded = load_checkpoint(path, IDENTITY)
+    assert loaded is not None
+    assert loaded["step"] == 4
+    assert "Going on from the one before it" in caplog.text
 
 
 def test_an_interrupted_save_leaves_the_older_checkpoint(

@@ -1,12 +1,16 @@
 """The trainer: it learns, it stops when told, and it goes on as if it had not."""
 
+import io
 import json
 import os
+import random
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +18,7 @@ from minimind_o.assets import Assets
 from minimind_o.errors import UserError
 from minimind_o.model.omni import OmniModel
 from minimind_o.training.processes import Processes
+from minimind_o.training.random_states import random_states, set_random_states
 from minimind_o.training.recipe import TrainingRecipe
 from minimind_o.training.stage import StageData, train_stage
 from minimind_o.training.trainer import Trainer
@@ -221,7 +226,7 @@ def test_training_the_language_model_leaves_the_talker_alone(tmp_path: Path) -> 
     trainer = Trainer(model, tiny_recipe(learning=("thinker",)), tmp_path, ONE)
     ids = torch.full((2, 9, 8), 33)
     ids[:, 8] = torch.arange(20, 28)
-    losses = trainer.step({"input_ids": ids, "text_labels": ids[:, 8]})
+    losses = trainer.step([{"input_ids": ids, "text_labels": ids[:, 8]}])
     assert set(losses) == {"text_loss", "balance_loss"}
     changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
     assert changed
@@ -241,3 +246,100 @@ def test_training_the_talker_leaves_the_thinker_alone(
     after = OmniModel.load(tmp_path / "model").thinker.state_dict()
     for name, value in before.items():
         torch.testing.assert_close(after[name], value.half().float(), msg=name)
+
+
+def test_a_step_of_several_batches_is_the_step_of_one(
+    files: Path, tmp_path: Path
+) -> None:
+    """Rows of different lengths, and so batches with different numbers of labels."""
+    losses, weights = [], []
+    for name, positions, accumulate in (("one", 10_000, 1), ("many", 200, 0)):
+        recipe = tiny_recipe(num_steps=4, optimiser="adamw")
+        data = StageData(
+            train=[files / "train.parquet"],
+            validation=[files / "validation.parquet"],
+            max_positions=positions,
+            max_length=100,
+            code_noise=0,
+            reference_probability=1.0,
+        )
+        work = tmp_path / name
+        stage = {
+            "tokenizer_directory": Assets.find().tokenizer,
+            "init": files / "llm",
+            "work": work,
+            "out": work / "model",
+            "processes": ONE,
+        }
+        if not accumulate:  # as many as make an epoch
+            accumulate = batches_in_an_epoch(files, data)
+            assert accumulate > 3
+        train_stage(replace(recipe, accumulate=accumulate), data, **stage)
+        losses.append([row["audio_loss"] for row in metrics(work)])
+        weights.append(checkpoint(work)["model"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for name, value in weights[0].items():
+        torch.testing.assert_close(value, weights[1][name], rtol=1e-4, atol=1e-6)
+
+
+def batches_in_an_epoch(files: Path, data: StageData) -> int:
+    """Counted by a run that stops after the first of the second epoch."""
+    recipe = tiny_recipe(num_steps=1)
+    trained = []
+
+    def count(number: int) -> int:
+        work = files / f"count_{number}"
+        train_stage(
+            replace(recipe, num_steps=number),
+            data,
+            tokenizer_directory=Assets.find().tokenizer,
+            init=files / "llm",
+            work=work,
+            out=None,
+            processes=ONE,
+        )
+        trained.append(number)
+        return checkpoint(work)["positions"][0]["epoch"]
+
+    return next(n for n in range(1, 30) if count(n) == 1) - 1
+
+
+def test_a_gradient_that_is_no_number_stops_the_run_and_names_the_rows(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_recipe(num_steps=9, save_every=2)
+    original = Trainer.forward
+
+    def forward(self: Trainer, *arguments: Any) -> Any:
+        total, losses, output = original(self, *arguments)
+        return total * (float("nan") if self.step_index == 3 else 1), losses, output
+
+    monkeypatch.setattr(Trainer, "forward", forward)
+    with pytest.raises(
+        UserError, match=r"gradient of step 4 is nan.*train\.parquet rows [\d, ]+\. The"
+    ):
+        train(files, tmp_path, recipe)
+    assert checkpoint(tmp_path)["step"] == 2
+    monkeypatch.undo()
+    train(files, tmp_path, recipe)
+    train(files, tmp_path / "whole", recipe)
+    assert_same(checkpoint(tmp_path)["model"], checkpoint(tmp_path / "whole")["model"])
+    assert [row["step"] for row in metrics(tmp_path)] == list(range(1, 10))
+
+
+def test_chance_goes_on_where_it_was() -> None:
+    def draw() -> list[float]:
+        return [
+            random.random(),
+            float(np.random.rand()),  # noqa: NPY002
+            float(torch.rand(())),
+        ]
+
+    states = random_states()
+    first = draw()
+    buffer = io.BytesIO()
+    torch.save(states, buffer)
+    assert draw() != first
+    buffer.seek(0)
+    set_random_states(torch.load(buffer, weights_only=True))
+    assert draw() == first
