@@ -12,6 +12,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from minimind_o.config import OmniConfig
 from minimind_o.model.cache import KVCache
@@ -252,7 +253,13 @@ class Experts(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then feed-forward, each behind a norm and added to its input."""
+    """Attention, then feed-forward, each behind a norm and added to its input.
+
+    `recomputes`: in training its inner results are not kept but computed again for the
+    gradient, a third more work for a fraction of the memory.
+    """
+
+    recomputes = False
 
     def __init__(self, config: OmniConfig, width: int, intermediate_size: int) -> None:
         super().__init__()
@@ -274,6 +281,22 @@ class Block(nn.Module):
         capture: dict[int, Tensor] | None = None,
     ) -> Tensor:
         """Transform (B, T, D); the other arguments are those of `Attention`."""
+        is_captured = capture is not None and layer in capture
+        if self.recomputes and torch.is_grad_enabled() and not is_captured:
+            out_BTD: Tensor = checkpoint(
+                self._transform, x_BTD, rotary, use_reentrant=False
+            )
+            return out_BTD
+        return self._transform(x_BTD, rotary, cache, layer, capture)
+
+    def _transform(
+        self,
+        x_BTD: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        cache: KVCache | None = None,
+        layer: int = 0,
+        capture: dict[int, Tensor] | None = None,
+    ) -> Tensor:
         normalised = self.attention_norm(x_BTD)
         x_BTD = x_BTD + self.attention(normalised, rotary, cache, layer, capture)
         return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))

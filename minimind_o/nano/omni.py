@@ -22,7 +22,7 @@ from minimind_o.terminal_table import terminal_table
 from minimind_o.training.guidance import GuidedHead
 from minimind_o.training.processes import start_processes
 from minimind_o.training.recipe import MODES, TrainingRecipe
-from minimind_o.training.stage import StageData, train_stage
+from minimind_o.training.stage import StageData, StageInputs, train_stage
 
 MAX_POSITIONS = 1280  # small batches and many steps: a CPU has no use for large ones
 # Codebooks 0 and 1 carry the words, codebook 2 a little (LOG.md); the others are close
@@ -182,12 +182,14 @@ def train_omni(
                 figures = train_stage(
                     recipe,
                     _data(stage, assets.root, seed),
-                    tokenizer_directory=assets.tokenizer,
-                    init=init,
+                    StageInputs(
+                        tokenizer_directory=assets.tokenizer,
+                        init=init,
+                        encoders=encoders,
+                    ),
                     work=folder,
                     out=model,
                     processes=processes,
-                    encoders=encoders,
                     snapshot_every=400,
                 )
                 if processes.is_main:

@@ -18,9 +18,15 @@ from pathlib import Path
 from minimind_o.assets import NANO_ROOT
 from minimind_o.data.encoders import MediaEncoders
 from minimind_o.errors import UserError
+from minimind_o.training.plan import make_plan
 from minimind_o.training.processes import Processes, start_processes
 from minimind_o.training.recipe import MODES, OPTIMISERS, PRECISIONS, TrainingRecipe
-from minimind_o.training.stage import StageData, train_stage
+from minimind_o.training.stage import (
+    StageData,
+    StageInputs,
+    prepare_stage,
+    train_stage,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -37,10 +43,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     data = NANO_ROOT / "sft_t2a"
     parser.add_argument(
-        "--data", nargs="+", type=Path, default=[data / "train.parquet"]
+        "--data",
+        nargs="+",
+        default=[str(data / "train.parquet")],
+        help="Parquet files, globs, or any address that fsspec reaches",
     )
     parser.add_argument(
-        "--validation", nargs="+", type=Path, default=[data / "validation.parquet"]
+        "--validation", nargs="+", default=[str(data / "validation.parquet")]
     )
     parser.add_argument("--tokenizer", type=Path, default=NANO_ROOT / "tokenizer")
     parser.add_argument("--init", type=Path, default=NANO_ROOT / "llm")
@@ -51,11 +60,18 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--code-noise", type=float, default=0.05)
     parser.add_argument("--bad-rows", choices=["fatal", "skip"], default="fatal")
     parser.add_argument("--snapshot-every", type=int, default=0)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan, measured on a few steps, and write nothing",
+    )
     defaults = TrainingRecipe(stage="t2a", guidance_weight=0.5)
     for field in dataclasses.fields(TrainingRecipe):
         value = getattr(defaults, field.name)
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
-            option = "--" + field.name.replace("_", "-")
+        option = "--" + field.name.replace("_", "-")
+        if isinstance(value, bool):
+            parser.add_argument(option, action="store_true")
+        elif isinstance(value, str | int | float):
             choices = {"precision": PRECISIONS, "optimiser": OPTIMISERS}.get(field.name)
             parser.add_argument(
                 option, type=type(value), default=value, choices=choices
@@ -63,7 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(arguments: argparse.Namespace, processes: Processes) -> dict[str, float]:
+def _run(arguments: argparse.Namespace, processes: Processes) -> str:
+    """Train, or plan; returns what is to be printed."""
     names = {field.name for field in dataclasses.fields(TrainingRecipe)}
     given = {k: v for k, v in vars(arguments).items() if k in names}
     recipe = TrainingRecipe(**given, learning=MODES[arguments.mode])
@@ -76,21 +93,28 @@ def _train(arguments: argparse.Namespace, processes: Processes) -> dict[str, flo
         bad_rows=arguments.bad_rows,
         seed=recipe.seed,
     )
-    return train_stage(
-        recipe,
-        data,
+    inputs = StageInputs(
         tokenizer_directory=arguments.tokenizer,
         init=arguments.init,
-        work=arguments.work,
-        out=arguments.out or arguments.work / "model",
-        processes=processes,
         encoders=MediaEncoders(
             arguments.assets / "sensevoice",
             arguments.assets / "siglip2",
             str(processes.device),
         ),
+    )
+    work = arguments.work
+    if arguments.dry_run:
+        return make_plan(*prepare_stage(recipe, data, inputs, work, processes)).table()
+    figures = train_stage(
+        recipe,
+        data,
+        inputs,
+        work=work,
+        out=arguments.out or work / "model",
+        processes=processes,
         snapshot_every=arguments.snapshot_every,
     )
+    return json.dumps({k: round(v, 4) for k, v in figures.items()})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     processes = start_processes()
     try:
-        figures = _train(arguments, processes)
+        outcome = _run(arguments, processes)
     except UserError as error:
         if processes.is_first_here:
             print(f"minimind_o.training: {error}", file=sys.stderr)
@@ -106,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         processes.close()
     if processes.is_main:
-        print(json.dumps({k: round(v, 4) for k, v in figures.items()}))
+        print(outcome)
     return 0
 
 

@@ -34,6 +34,9 @@ class TrainingRecipe:
         only they would need is not computed.
     accumulate: batches of each process in one step.
     optimiser: `adamw`, or `muon` for the matrices of the blocks and AdamW for the rest.
+    recompute: keep less in memory and compute the blocks again for the gradient.
+    compile: have torch compile the blocks; the first steps are slow.
+    patience: end early after so many validations without a better one; 0 for never.
     """
 
     stage: str
@@ -53,6 +56,9 @@ class TrainingRecipe:
     learning: tuple[str, ...] = ("thinker", "talker")
     optimiser: str = "adamw"
     precision: str = "auto"
+    recompute: bool = False
+    compile: bool = False
+    patience: int = 0
     validate_every: int = 250
     save_every: int = 250
     log_every: int = 25
@@ -84,6 +90,8 @@ class TrainingRecipe:
                 raise UserError(
                     f"{name} is {getattr(self, name)}; it must be at least 1."
                 )
+        if self.patience < 0:
+            raise UserError(f"patience is {self.patience}; it must be at least 0.")
         if not self.learning_rate > 0:
             raise UserError(
                 f"learning_rate is {self.learning_rate}; it must be above 0."

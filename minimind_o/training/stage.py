@@ -1,12 +1,14 @@
 """One stage of training: from Parquet rows and a model to a better model."""
 
+import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
+from minimind_o import __version__
 from minimind_o import tokenizer as tokenizers
 from minimind_o.config import OmniConfig
 from minimind_o.data.collate import collate, length_batches
@@ -64,79 +66,66 @@ def initial_model(
     return OmniModel.from_thinker(init, config, generator)
 
 
+@dataclass(frozen=True, kw_only=True)
+class StageInputs:
+    """What a stage starts from.
+
+    init: a language model's directory, or an omni model's to go on from.
+    config: the model's config where `init` is a language model of another; None: the
+        one in `init`.
+    encoders: for rows with speech or pictures.
+    """
+
+    tokenizer_directory: Path
+    init: Path
+    config: OmniConfig | None = None
+    encoders: MediaEncoders | None = None
+
+
 def train_stage(
     recipe: TrainingRecipe,
     data: StageData,
+    inputs: StageInputs,
     *,
-    tokenizer_directory: Path,
-    init: Path,
-    config: OmniConfig | None = None,
     work: Path,
     out: Path | None,
     processes: Processes,
-    encoders: MediaEncoders | None = None,
     snapshot_every: int = 0,
 ) -> dict[str, float]:
     """Train (or resume from `work`) and write the model directory `out`.
 
+    What was asked for is written to `work/settings.json`.
+
     Args:
-        init: a language model's directory, or an omni model's to go on from.
-        config: the model's config where `init` is a language model of another; None:
-            the one in `init`.
-        encoders: for rows with speech or pictures.
+        recipe: how it learns.
+        data: from what.
+        inputs: starting where.
+        work: for checkpoints and metrics.
+        out: for the model; None for none.
+        processes: this one among the others.
         snapshot_every: also keep `work/step_N` every so many steps; 0 for never.
 
     Returns:
-        The last validation losses and the minutes, those of reading the rows and of
-        encoding their recordings and pictures among them.
+        The last validation losses and the minutes, those of reading the first rows and
+        of encoding their recordings and pictures among them.
 
     Raises:
         UserError: anything wrong with a file, a row or the checkpoint.
     """
     started = time.monotonic()
-    torch.manual_seed(recipe.seed)
-    tokenizer = tokenizers.load(tokenizer_directory)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    model = initial_model(init, config, generator)
-    spec = LayoutSpec.from_config(model.config)
-
-    row_format = RowFormat(
-        num_codebooks=spec.num_codebooks,
-        num_codes=spec.num_codes,
-        speaker_embedding_size=model.config.speaker_embedding_size,
-    )
-    options = ExampleOptions(
-        max_length=data.max_length,
-        reference_probability=data.reference_probability,
-        speaker_probability=data.speaker_probability,
-        code_noise=data.code_noise,
-        seed=data.seed,
-    )
-    groups = RowGroups(data.train)
-    train = ExampleStream(
-        groups,
-        RowPreparer(tokenizer=tokenizer, spec=spec, options=options, encoders=encoders),
-        row_format,
-        StreamSettings(
-            max_positions=data.max_positions,
-            seed=data.seed,
-            rank=processes.rank,
-            world_size=processes.world_size,
-        ),
-        BadRows(data.bad_rows),
-    )
+    trainer, train = prepare_stage(recipe, data, inputs, work, processes)
+    config = trainer.model.config
     validation = ExampleDataset(
         expand(data.validation),
-        tokenizer,
-        spec,
+        tokenizers.load(inputs.tokenizer_directory),
+        LayoutSpec.from_config(config),
         ExampleOptions(max_length=data.max_length),
         bad_rows=data.bad_rows,
-        speaker_embedding_size=model.config.speaker_embedding_size,
-        encoders=encoders,
+        speaker_embedding_size=config.speaker_embedding_size,
+        encoders=inputs.encoders,
     )
-    # What no row can reach gets no gradient, which DDP must know beforehand.
-    model.talker.speaker_proj.requires_grad_(groups.has_speakers)
-    trainer = Trainer(model, recipe, work, processes)
+    if processes.is_main:
+        write_settings(work, recipe, data, inputs, processes)
 
     def keep(trainer: Trainer) -> None:
         if snapshot_every and trainer.step_index % snapshot_every == 0:
@@ -150,3 +139,74 @@ def train_stage(
         trainer.model.save(out, torch.float16)
     processes.barrier()
     return figures
+
+
+def prepare_stage(
+    recipe: TrainingRecipe,
+    data: StageData,
+    inputs: StageInputs,
+    work: Path,
+    processes: Processes,
+) -> tuple[Trainer, ExampleStream]:
+    """The model with its optimiser, as far as `work` has it, and the training rows.
+
+    Raises:
+        UserError: as `train_stage`.
+    """
+    torch.manual_seed(recipe.seed)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    tokenizer = tokenizers.load(inputs.tokenizer_directory)
+    model = initial_model(inputs.init, inputs.config, generator)
+    spec = LayoutSpec.from_config(model.config)
+    groups = RowGroups(data.train)
+    options = ExampleOptions(
+        max_length=data.max_length,
+        reference_probability=data.reference_probability,
+        speaker_probability=data.speaker_probability,
+        code_noise=data.code_noise,
+        seed=data.seed,
+    )
+    train = ExampleStream(
+        groups,
+        RowPreparer(
+            tokenizer=tokenizer, spec=spec, options=options, encoders=inputs.encoders
+        ),
+        RowFormat(
+            num_codebooks=spec.num_codebooks,
+            num_codes=spec.num_codes,
+            speaker_embedding_size=model.config.speaker_embedding_size,
+        ),
+        StreamSettings(
+            max_positions=data.max_positions,
+            seed=data.seed,
+            rank=processes.rank,
+            world_size=processes.world_size,
+        ),
+        BadRows(data.bad_rows),
+    )
+    # What no row can reach gets no gradient, which DDP must know beforehand.
+    model.talker.speaker_proj.requires_grad_(groups.has_speakers)
+    return Trainer(model, recipe, work, processes), train
+
+
+def write_settings(
+    work: Path,
+    recipe: TrainingRecipe,
+    data: StageData,
+    inputs: StageInputs,
+    processes: Processes,
+) -> None:
+    """Everything that was asked for, beside the checkpoint."""
+    settings = {
+        "recipe": asdict(recipe),
+        "data": asdict(data),
+        "tokenizer": inputs.tokenizer_directory,
+        "init": inputs.init,
+        "processes": processes.world_size,
+        "device": processes.device.type,
+        "torch": torch.__version__,
+        "minimind_o": __version__,
+    }
+    work.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(settings, indent=2, default=str)
+    (work / "settings.json").write_text(text + "\n")

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 from minimind_o.data.prefetch import prefetched
 from minimind_o.data.stream import Position
 from minimind_o.errors import UserError
+from minimind_o.model.blocks import Block
 from minimind_o.model.losses import IGNORE
 from minimind_o.model.omni import OmniModel, OmniOutput
 from minimind_o.training.checkpoint import load_checkpoint, save_checkpoint
@@ -51,6 +52,20 @@ MEDIA = (
     "speaker_embedding",
 )
 """What a batch has only where a row of it has."""
+
+
+@dataclass
+class Best:
+    """The lowest validation loss so far, and how many validations ago it was."""
+
+    loss: float = float("inf")
+    ago: int = 0
+
+    def note(self, loss: float) -> None:
+        """Take a validation's loss into account."""
+        self.loss, self.ago = (
+            (loss, 0) if loss < self.loss else (self.loss, self.ago + 1)
+        )
 
 
 class Batches(Protocol):
@@ -83,6 +98,11 @@ class Trainer:
         self.recipe, self.work, self.processes = recipe, work, processes
         self.model = model.to(processes.device)
         freeze_others(self.model, recipe.learning)
+        for module in self.model.modules():
+            if isinstance(module, Block):
+                module.recomputes = recipe.recompute
+                if recipe.compile:
+                    module.compile(dynamic=True)
         self.wrapped: nn.Module = self.model
         if processes.world_size > 1:
             self.wrapped = DistributedDataParallel(self.model, broadcast_buffers=False)
@@ -90,6 +110,7 @@ class Trainer:
         self.step_index, self.minutes = 0, 0.0
         self.positions: Sequence[Position] | None = None
         self.position: Position | None = None
+        self.best = Best()
         self._stop = False
         self._resume()
 
@@ -234,8 +255,9 @@ class Trainer:
         sums: dict[str, float] = {}
         for batch in batches:
             batch = _to(batch, self.processes.device)
-            _, losses, output = self.forward(batch, self.counts([batch]))
+            total, losses, output = self.forward(batch, self.counts([batch]))
             values = {name: float(value) for name, value in losses.items()}
+            values["loss"] = float(total)
             if self._guidance_weight() > 0:
                 layer = max(self.recipe.guided_layers)
                 values["alignment"] = alignment_accuracy(
@@ -264,7 +286,7 @@ class Trainer:
         with on_termination(lambda: setattr(self, "_stop", True)):
             last, validated = self._steps(train, validation, on_save)
             self._save(on_save)
-        if self.step_index < self.recipe.num_steps:
+        if not self._has_ended():
             raise SystemExit(0)
         if validated < self.step_index:
             last = self._validate(validation)
@@ -289,7 +311,7 @@ class Trainer:
         last: dict[str, float] = {}
         seen, window, validated = 0, 0, -1
         stream = prefetched(train.iterate(self.positions))
-        while self.step_index < recipe.num_steps and not self._told_to_stop():
+        while not (self._has_ended() or self._told_to_stop()):
             drawn = list(itertools.islice(stream, recipe.accumulate))
             batches = [_to(batch, self.processes.device) for batch, _ in drawn]
             try:
@@ -329,6 +351,12 @@ class Trainer:
             f"checkpoint in {self.work} is of an earlier step."
         )
 
+    def _has_ended(self) -> bool:
+        """Whether all steps are made, or nothing got better for too long."""
+        patience = self.recipe.patience
+        is_stuck = patience > 0 and self.best.ago >= patience
+        return is_stuck or self.step_index >= self.recipe.num_steps
+
     def _told_to_stop(self) -> bool:
         """Whether any process was: all must leave after the same step."""
         told = torch.tensor(float(self._stop), device=self.processes.device)
@@ -337,6 +365,7 @@ class Trainer:
     def _validate(self, batches: list[Batch]) -> dict[str, float]:
         losses = self.validate(batches)
         self._log("validation", losses)
+        self.best.note(losses["loss"])
         return losses
 
     # Files
@@ -383,6 +412,7 @@ class Trainer:
                 "optimiser": self.optimiser.state_dict(),
                 "positions": positions,
                 "random": chance,
+                "best": asdict(self.best),
                 "metrics_size": metrics.stat().st_size if metrics.is_file() else 0,
             }
             save_checkpoint(self.work / "checkpoint.pt", state)
@@ -404,6 +434,7 @@ class Trainer:
                 "another --work folder."
             ) from None
         self.step_index, self.minutes = state["step"], state["minutes"]
+        self.best = Best(**state["best"])
         rank = self.processes.rank
         if state["positions"][0] is not None:
             self.positions = state["positions"]

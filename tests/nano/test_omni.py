@@ -32,9 +32,10 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     """What each stage was started with."""
     started: list[dict] = []
 
-    def train_stage(recipe, data, **options) -> dict[str, float]:
+    def train_stage(recipe, data, inputs, **options) -> dict[str, float]:
         options["work"].mkdir(parents=True, exist_ok=True)
-        started.append({"recipe": recipe, "data": data, **options})
+        given = {"recipe": recipe, "data": data, "init": inputs.init}
+        started.append(given | options)
         return dict(FIGURES)
 
     monkeypatch.setattr(omni, "train_stage", train_stage)

@@ -76,6 +76,18 @@ def test_a_run_writes_model_and_metrics_and_prints_its_figures(
     assert [row["step"] for row in metrics(tmp_path / "work")] == [1, 2, 3]
 
 
+def test_a_plan_is_measured_and_nothing_is_written(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path / "work"
+    given = arguments(files, work, num_steps=1000, max_positions=100)
+    assert main([*given, "--dry-run"]) == 0
+    table = capsys.readouterr().out
+    for words in ("steps 1,000", "files, rows 1, 8", "processes 1", "stage t2a"):
+        assert words in " ".join(table.replace("|", " ").split()), words
+    assert not work.exists()
+
+
 def test_a_bad_row_ends_the_run_with_one_sentence_and_code_2(
     files: Path, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from minimind_o.model.omni import OmniModel
 from minimind_o.training.processes import Processes
 from minimind_o.training.random_states import random_states, set_random_states
 from minimind_o.training.recipe import TrainingRecipe
-from minimind_o.training.stage import StageData, train_stage
+from minimind_o.training.stage import StageData, StageInputs, train_stage
 from minimind_o.training.trainer import Trainer
 from tests.training.tiny import (
     tiny_config,
@@ -47,13 +47,8 @@ def train(
 ) -> dict[str, float]:
     """Run the text-to-speech stage; the model is left in `work/model`."""
     data = {"max_positions": 200, "max_length": 100, "code_noise": 0.1, "seed": 1}
-    arguments: dict[str, Any] = {
-        "tokenizer_directory": Assets.find().tokenizer,
-        "init": files / "llm",
-        "work": work,
-        "out": work / "model",
-        "processes": ONE,
-    }
+    options = {"work": work, "out": work / "model", "processes": ONE}
+    inputs = {name: changes.pop(name) for name in ("init", "config") if name in changes}
     return train_stage(
         recipe,
         StageData(
@@ -61,8 +56,13 @@ def train(
             validation=[files / "validation.parquet"],
             **data,
         ),
-        **{**arguments, **changes},
+        replace(from_language_model(files), **inputs),
+        **{**options, **changes},
     )
+
+
+def from_language_model(files: Path) -> StageInputs:
+    return StageInputs(tokenizer_directory=Assets.find().tokenizer, init=files / "llm")
 
 
 def metrics(work: Path, split: str = "train") -> list[dict[str, float]]:
@@ -264,17 +264,17 @@ def test_a_step_of_several_batches_is_the_step_of_one(
             reference_probability=1.0,
         )
         work = tmp_path / name
-        stage = {
-            "tokenizer_directory": Assets.find().tokenizer,
-            "init": files / "llm",
-            "work": work,
-            "out": work / "model",
-            "processes": ONE,
-        }
         if not accumulate:  # as many as make an epoch
             accumulate = batches_in_an_epoch(files, data)
             assert accumulate > 3
-        train_stage(replace(recipe, accumulate=accumulate), data, **stage)
+        train_stage(
+            replace(recipe, accumulate=accumulate),
+            data,
+            from_language_model(files),
+            work=work,
+            out=None,
+            processes=ONE,
+        )
         losses.append([row["audio_loss"] for row in metrics(work)])
         weights.append(checkpoint(work)["model"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
@@ -292,8 +292,7 @@ def batches_in_an_epoch(files: Path, data: StageData) -> int:
         train_stage(
             replace(recipe, num_steps=number),
             data,
-            tokenizer_directory=Assets.find().tokenizer,
-            init=files / "llm",
+            from_language_model(files),
             work=work,
             out=None,
             processes=ONE,
@@ -343,3 +342,36 @@ def test_chance_goes_on_where_it_was() -> None:
     buffer.seek(0)
     set_random_states(torch.load(buffer, weights_only=True))
     assert draw() == first
+
+
+def test_blocks_computed_again_learn_the_same(files: Path, tmp_path: Path) -> None:
+    for name, recompute in (("kept", False), ("again", True)):
+        recipe = tiny_recipe(num_steps=3, recompute=recompute)
+        train(files, tmp_path / name, recipe)
+    kept, again = (checkpoint(tmp_path / n)["model"] for n in ("kept", "again"))
+    for name, value in kept.items():
+        torch.testing.assert_close(value, again[name], rtol=1e-5, atol=1e-7)
+
+
+def test_a_run_that_gets_no_better_ends_early(files: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        num_steps=40, learning_rate=1e-12, validate_every=2, patience=3
+    )
+    figures = train(files, tmp_path, recipe)
+    assert checkpoint(tmp_path)["step"] < 20
+    assert "text_loss" in figures
+    assert OmniModel.load(tmp_path / "model").config == tiny_config()
+    # Started again, it stays where it is.
+    train(files, tmp_path, recipe)
+    assert checkpoint(tmp_path)["step"] < 20
+
+
+def test_what_was_asked_for_lies_beside_the_checkpoint(
+    files: Path, tmp_path: Path
+) -> None:
+    train(files, tmp_path, tiny_recipe(num_steps=1))
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings["recipe"]["num_steps"] == 1
+    assert settings["data"]["train"] == [str(files / "train.parquet")]
+    assert settings["init"] == str(files / "llm")
+    assert settings["processes"] == 1
