@@ -25,6 +25,7 @@ from minimind_o.training.stage import (
     StageData,
     StageInputs,
     prepare_stage,
+    steps_of,
     train_stage,
 )
 
@@ -56,6 +57,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", type=Path, default=Path("runs/t2a"))
     parser.add_argument("--out", type=Path, default=None, help="default: WORK/model")
     parser.add_argument("--max-positions", type=int, default=2048)
+    parser.add_argument(
+        "--batch-size", type=int, default=0, help="rows, in place of --max-positions"
+    )
+    parser.add_argument(
+        "--epochs", type=float, default=None, help="in place of --num-steps"
+    )
     parser.add_argument("--max-length", type=int, default=320)
     parser.add_argument("--code-noise", type=float, default=0.05)
     parser.add_argument("--bad-rows", choices=["fatal", "skip"], default="fatal")
@@ -88,11 +95,17 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> str:
         train=arguments.data,
         validation=arguments.validation,
         max_positions=arguments.max_positions,
+        batch_size=arguments.batch_size,
         max_length=arguments.max_length,
         code_noise=arguments.code_noise,
         bad_rows=arguments.bad_rows,
         seed=recipe.seed,
     )
+    if arguments.epochs is not None:
+        steps = steps_of(
+            arguments.epochs, data, recipe.accumulate, processes.world_size
+        )
+        recipe = dataclasses.replace(recipe, num_steps=steps)
     inputs = StageInputs(
         tokenizer_directory=arguments.tokenizer,
         init=arguments.init,

@@ -1,6 +1,7 @@
 """One stage of training: from Parquet rows and a model to a better model."""
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from minimind_o.data.examples import ExampleDataset, ExampleOptions, RowPreparer
 from minimind_o.data.row import RowFormat
 from minimind_o.data.schema import BadRowPolicy, BadRows, expand
 from minimind_o.data.stream import ExampleStream, RowGroups, StreamSettings
+from minimind_o.errors import UserError
 from minimind_o.layout import LayoutSpec
 from minimind_o.model.files import read_weights
 from minimind_o.model.omni import OmniModel
@@ -31,6 +33,7 @@ class StageData:
 
     train, validation: Parquet files, globs, or anything fsspec reaches.
     max_positions: padded positions in a batch of one process.
+    batch_size: rows in a batch of one process instead, where it is not 0.
     code_noise: share of the answer's input codes replaced by random ones in training.
     bad_rows: `fatal` stops at a bad row, `skip` reports it by file and row and goes on.
     """
@@ -38,6 +41,7 @@ class StageData:
     train: Sequence[str | Path]
     validation: Sequence[str | Path]
     max_positions: int = 2048
+    batch_size: int = 0
     max_length: int = 320
     code_noise: float = 0.05
     reference_probability: float = 0.9
@@ -177,7 +181,8 @@ def prepare_stage(
             speaker_embedding_size=model.config.speaker_embedding_size,
         ),
         StreamSettings(
-            max_positions=data.max_positions,
+            max_positions=None if data.batch_size else data.max_positions,
+            batch_size=data.batch_size or None,
             seed=data.seed,
             rank=processes.rank,
             world_size=processes.world_size,
@@ -187,6 +192,20 @@ def prepare_stage(
     # What no row can reach gets no gradient, which DDP must know beforehand.
     model.talker.speaker_proj.requires_grad_(groups.has_speakers)
     return Trainer(model, recipe, work, processes), train
+
+
+def steps_of(epochs: float, data: StageData, accumulate: int, world_size: int) -> int:
+    """Steps in which every training row comes so often.
+
+    Raises:
+        UserError: a bad file, or batches that hold no fixed number of rows.
+    """
+    if not data.batch_size:
+        raise UserError(
+            "epochs are counted in rows: give --batch-size, or --num-steps instead."
+        )
+    rows_in_a_step = data.batch_size * accumulate * world_size
+    return max(1, math.ceil(epochs * RowGroups(data.train).num_rows / rows_in_a_step))
 
 
 def write_settings(

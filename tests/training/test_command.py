@@ -88,6 +88,16 @@ def test_a_plan_is_measured_and_nothing_is_written(
     assert not work.exists()
 
 
+def test_epochs_are_counted_in_rows(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments(files, tmp_path, batch_size=3, epochs=2)
+    assert main(given) == 0
+    assert metrics(tmp_path)[-1]["step"] == 6  # of three rows, twice eight in all
+    assert main(arguments(files, tmp_path / "other", epochs=2)) == 2
+    assert "give --batch-size, or --num-steps" in capsys.readouterr().err
+
+
 def test_a_bad_row_ends_the_run_with_one_sentence_and_code_2(
     files: Path, tmp_path: Path
 ) -> None:
@@ -117,6 +127,8 @@ def test_a_bad_row_is_skipped_and_reported_where_that_is_asked_for(
         ({"tokenizer": "nowhere"}, "nowhere"),
         ({"max_length": 3}, "max_length 3"),
         ({"num_steps": 0}, "num_steps is 0"),
+        ({"accumulate": 0}, "accumulate is 0"),
+        ({"patience": -1}, "patience is -1"),
     ],
 )
 def test_what_is_wrong_with_the_arguments_is_named(
