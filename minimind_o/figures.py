@@ -210,6 +210,13 @@ _DENSE_BARS: tuple[Bar, ...] = (
         sign="<=",
         limit=25,
     ),
+    Bar(
+        name="kill_resume_identical",
+        what="of 20 kills, those after which a training came back identical",
+        unit="",
+        sign=">=",
+        limit=20,
+    ),
 )
 
 # What the MoE model is shown by, beside the dense one.

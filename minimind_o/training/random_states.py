@@ -7,6 +7,13 @@ import numpy as np
 import torch
 
 
+def seed_all(seed: int) -> None:
+    """Begin every source of chance anew."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 (libraries use it)
+    torch.manual_seed(seed)  # CUDA's, too
+
+
 def random_states() -> dict[str, Any]:
     """The states of python, numpy, torch and, where there are any, CUDA devices."""
     name, keys, *rest = np.random.get_state()  # noqa: NPY002 (libraries use it)

@@ -23,6 +23,7 @@ from minimind_o.layout import LayoutSpec
 from minimind_o.model.files import read_weights
 from minimind_o.model.omni import OmniModel
 from minimind_o.training.processes import Processes
+from minimind_o.training.random_states import seed_all
 from minimind_o.training.recipe import TrainingRecipe
 from minimind_o.training.trainer import Batch, Trainer
 
@@ -157,7 +158,7 @@ def prepare_stage(
     Raises:
         UserError: as `train_stage`.
     """
-    torch.manual_seed(recipe.seed)
+    seed_all(recipe.seed)
     generator = torch.Generator().manual_seed(recipe.seed)
     tokenizer = tokenizers.load(inputs.tokenizer_directory)
     model = initial_model(inputs.init, inputs.config, generator)

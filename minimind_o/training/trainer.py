@@ -107,7 +107,8 @@ class Trainer:
         if processes.world_size > 1:
             self.wrapped = DistributedDataParallel(self.model, broadcast_buffers=False)
         self.optimiser = build_optimiser(self.model, recipe)
-        self.step_index, self.minutes = 0, 0.0
+        self.step_index, self.minutes, self.positions_seen = 0, 0.0, 0
+        self.window: list[dict[str, float]] = []
         self.positions: Sequence[Position] | None = None
         self.position: Position | None = None
         self.best = Best()
@@ -307,9 +308,8 @@ class Trainer:
             mininterval=5,
             disable=not (self.processes.is_main and sys.stderr.isatty()),
         )
-        sums: dict[str, float] = {}
         last: dict[str, float] = {}
-        seen, window, validated = 0, 0, -1
+        validated = -1
         stream = prefetched(train.iterate(self.positions))
         while not (self._has_ended() or self._told_to_stop()):
             drawn = list(itertools.islice(stream, recipe.accumulate))
@@ -319,16 +319,17 @@ class Trainer:
             except UserError as error:
                 raise self._lost(error, train, drawn) from None
             self.position = drawn[-1][1]
-            seen += sum(b["input_ids"][:, 0].numel() for b in batches)
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(value)
-            window += 1
+            self.positions_seen += sum(b["input_ids"][:, 0].numel() for b in batches)
+            self.window.append({name: float(value) for name, value in losses.items()})
             bar.update()
             if self.step_index % recipe.log_every == 0:
-                means = {name: value / window for name, value in sums.items()}
-                self._log("train", means | {"positions": seen})
+                means = {
+                    name: sum(step[name] for step in self.window) / len(self.window)
+                    for name in losses
+                }
+                self.window = []
+                self._log("train", means | {"positions": self.positions_seen})
                 bar.set_postfix({k: f"{v:.3f}" for k, v in means.items() if v})
-                sums, window = {}, 0
             if self.step_index % recipe.validate_every == 0:
                 last, validated = self._validate(validation), self.step_index
             if self.step_index % recipe.save_every == 0:
@@ -407,6 +408,8 @@ class Trainer:
                 "identity": self._identity(),
                 "recipe": asdict(self.recipe),
                 "step": self.step_index,
+                "positions_seen": self.positions_seen,
+                "window": self.window,
                 "minutes": self._elapsed(),
                 "model": self.model.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
@@ -435,6 +438,7 @@ class Trainer:
             ) from None
         self.step_index, self.minutes = state["step"], state["minutes"]
         self.best = Best(**state["best"])
+        self.positions_seen, self.window = state["positions_seen"], state["window"]
         rank = self.processes.rank
         if state["positions"][0] is not None:
             self.positions = state["positions"]
