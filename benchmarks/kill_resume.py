@@ -10,15 +10,14 @@ the weights and the optimiser's state must be, too.
 
 import argparse
 import json
-import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import torch
 
 from minimind_o import figures
@@ -69,16 +68,17 @@ def losses(work: Path) -> dict[int, dict[str, float]]:
 def kill_after(work: Path, step: int, wait: float, started: list[str]) -> None:
     """Start, and end without warning a moment after a step was logged."""
     process = subprocess.Popen(
-        started, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        start_new_session=True,
-    )  # fmt: skip
+        started, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     while max(losses(work), default=0) < step:
         if process.poll() is not None:
             assert process.stderr is not None
             raise SystemExit(f"the training ended: {process.stderr.read().decode()}")
         time.sleep(0.02)
     time.sleep(wait)
-    os.killpg(process.pid, signal.SIGKILL)
+    parent = psutil.Process(process.pid)
+    for member in [parent, *parent.children(recursive=True)]:  # torchrun's, too
+        member.kill()
     process.wait()
 
 

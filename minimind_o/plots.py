@@ -271,6 +271,34 @@ def similarity_map(
     return figure
 
 
+def curves(
+    table: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    logarithmic: bool = False,
+) -> Picture:
+    """Lines with a dot at every value, one a row of the table.
+
+    Args:
+        table: label to x and y values.
+        xlabel: what the x values are.
+        ylabel: what the y values are.
+        logarithmic: both axes, to the base of 2 along x.
+    """
+    figure, (axes,) = _panels(1, height=2.8)
+    for colour, (label, (x, y)) in zip(COLOURS, table.items(), strict=False):
+        axes.plot(x, y, color=colour, marker="o", ms=3, lw=1.2, label=label)
+    if logarithmic:
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    if len(table) > 1:
+        axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
 def _middle(names: Sequence[str], name: str) -> float:
     return float(np.mean([place for place, other in enumerate(names) if other == name]))
 
