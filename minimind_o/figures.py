@@ -211,6 +211,13 @@ _DENSE_BARS: tuple[Bar, ...] = (
         limit=25,
     ),
     Bar(
+        name="split_loss_rel_error",
+        what="losses and weights after 20 steps split in four ways, largest difference",
+        unit="",
+        sign="<=",
+        limit=1e-5,
+    ),
+    Bar(
         name="kill_resume_identical",
         what="of 20 kills, those after which a training came back identical",
         unit="",

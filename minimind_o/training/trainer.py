@@ -382,7 +382,7 @@ class Trainer:
             "step": self.step_index,
             "minutes": round(self._elapsed(), 3),
         }
-        row |= {name: round(value, 5) for name, value in values.items()}
+        row |= {name: float(f"{value:.9g}") for name, value in values.items()}
         self.work.mkdir(parents=True, exist_ok=True)
         with self._metrics.open("a") as file:
             file.write(json.dumps(row) + "\n")
