@@ -36,6 +36,7 @@ class TrainingRecipe:
     optimiser: `adamw`, or `muon` for the matrices of the blocks and AdamW for the rest.
     recompute: keep less in memory and compute the blocks again for the gradient.
     compile: have torch compile the blocks; the first steps are slow.
+    fsdp: cut the model among the processes in place of one whole on each.
     patience: end early after so many validations without a better one; 0 for never.
     """
 
@@ -58,6 +59,7 @@ class TrainingRecipe:
     precision: str = "auto"
     recompute: bool = False
     compile: bool = False
+    fsdp: bool = False
     patience: int = 0
     validate_every: int = 250
     save_every: int = 250
@@ -90,6 +92,10 @@ class TrainingRecipe:
                 raise UserError(
                     f"{name} is {getattr(self, name)}; it must be at least 1."
                 )
+        if self.fsdp and self.optimiser == "muon":
+            raise UserError(
+                "muon needs a matrix whole, and fsdp cuts it: choose adamw with fsdp."
+            )
         if self.patience < 0:
             raise UserError(f"patience is {self.patience}; it must be at least 0.")
         if not self.learning_rate > 0:

@@ -134,14 +134,14 @@ def train_stage(
 
     def keep(trainer: Trainer) -> None:
         if snapshot_every and trainer.step_index % snapshot_every == 0:
-            trainer.model.save(work / f"step_{trainer.step_index}", torch.float16)
+            trainer.save_model(work / f"step_{trainer.step_index}")
 
     batches = validation_batches(validation, data.max_positions)
     preparation = (time.monotonic() - started) / 60
     figures = trainer.run(train, batches, keep)
     figures["minutes"] += preparation
-    if out is not None and processes.is_main:
-        trainer.model.save(out, torch.float16)
+    if out is not None:
+        trainer.save_model(out)
     processes.barrier()
     return figures
 

@@ -25,6 +25,7 @@ from minimind_o.errors import UserError
 from minimind_o.model.blocks import Block
 from minimind_o.model.losses import IGNORE
 from minimind_o.model.omni import OmniModel, OmniOutput
+from minimind_o.training import sharding
 from minimind_o.training.checkpoint import load_checkpoint, save_checkpoint
 from minimind_o.training.guidance import (
     alignment_accuracy,
@@ -104,9 +105,14 @@ class Trainer:
                 if recipe.compile:
                     module.compile(dynamic=True)
         self.wrapped: nn.Module = self.model
-        if processes.world_size > 1:
+        if processes.world_size > 1 and recipe.fsdp:
+            sharding.shard(self.model, processes)
+        elif processes.world_size > 1:
             self.wrapped = DistributedDataParallel(self.model, broadcast_buffers=False)
         self.optimiser = build_optimiser(self.model, recipe)
+        if sharding.is_sharded(self.model):
+            for group in self.optimiser.param_groups:
+                group["foreach"] = False  # whole scalars and cut matrices do not mix
         self.step_index, self.minutes, self.positions_seen = 0, 0.0, 0
         self.window: list[dict[str, float]] = []
         self.positions: Sequence[Position] | None = None
@@ -233,7 +239,8 @@ class Trainer:
                 (total * world).backward()
             for name, loss in losses.items():
                 sums[name] = sums.get(name, loss.new_zeros(())) + loss.detach()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        sharding.exchange_scalars(self.model, self.processes)
+        norm = sharding.clip_gradients(self.model, recipe.clip_norm)
         if not norm.isfinite():
             raise UserError(
                 f"the gradient of step {self.step_index + 1} is {float(norm)}"
@@ -246,7 +253,7 @@ class Trainer:
     def _exchanging(self, is_last: bool) -> AbstractContextManager:
         """Only a step's last batch has the processes exchange their gradients."""
         if is_last or not isinstance(self.wrapped, DistributedDataParallel):
-            return nullcontext()
+            return nullcontext()  # a sharded model adds up its own share
         return self.wrapped.no_sync()
 
     @torch.no_grad()
@@ -397,11 +404,25 @@ class Trainer:
         return self.work / "metrics.jsonl"
 
     def _identity(self) -> dict[str, Any]:
-        return {"stage": self.recipe.stage, "config": self.model.config.to_dict()}
+        return {
+            "stage": self.recipe.stage,
+            "config": self.model.config.to_dict(),
+            "is_sharded": sharding.is_sharded(self.model),
+        }
+
+    def save_model(self, directory: Path) -> None:
+        """Write the model as it is now, in 16 bits; all processes take part."""
+        weights = sharding.weights(self.model)
+        if self.processes.is_main:
+            whole = OmniModel(self.model.config)
+            whole.load_state_dict(weights)
+            whole.save(directory, torch.float16)
 
     def _save(self, on_save: Callable[["Trainer"], None] | None) -> None:
         positions = self.processes.gather(self.position)
         chance = self.processes.gather(random_states())
+        weights = sharding.weights(self.model)
+        optimiser = sharding.optimiser_states(self.model, self.optimiser)
         if self.processes.is_main:
             metrics = self._metrics
             state = {
@@ -411,16 +432,16 @@ class Trainer:
                 "positions_seen": self.positions_seen,
                 "window": self.window,
                 "minutes": self._elapsed(),
-                "model": self.model.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
+                "model": weights,
+                "optimiser": optimiser,
                 "positions": positions,
                 "random": chance,
                 "best": asdict(self.best),
                 "metrics_size": metrics.stat().st_size if metrics.is_file() else 0,
             }
             save_checkpoint(self.work / "checkpoint.pt", state)
-            if on_save is not None:
-                on_save(self)
+        if on_save is not None:
+            on_save(self)
         self.processes.barrier()
 
     def _resume(self) -> None:
@@ -428,9 +449,11 @@ class Trainer:
         state = load_checkpoint(path, self._identity())
         if state is None:
             return
-        self.model.load_state_dict(state["model"])
+        sharding.set_weights(self.model, state["model"])
         try:
-            self.optimiser.load_state_dict(state["optimiser"])
+            sharding.set_optimiser_states(
+                self.model, self.optimiser, state["optimiser"]
+            )
         except ValueError:
             raise UserError(
                 f"the checkpoint {path} trained other parameters of the model: choose "

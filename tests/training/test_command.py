@@ -39,11 +39,12 @@ def arguments(files: Path, work: Path, data: str = "good", **options: object) ->
         "precision": "fp32",
         **options,
     }
-    return [
-        part
-        for name, value in given.items()
-        for part in ("--" + name.replace("_", "-"), str(value))
-    ]
+    words = []
+    for name, value in given.items():
+        words.append("--" + name.replace("_", "-"))
+        if value is not True:
+            words.append(str(value))
+    return words
 
 
 def run(*command: object) -> subprocess.CompletedProcess[str]:
@@ -129,6 +130,7 @@ def test_a_bad_row_is_skipped_and_reported_where_that_is_asked_for(
         ({"num_steps": 0}, "num_steps is 0"),
         ({"accumulate": 0}, "accumulate is 0"),
         ({"patience": -1}, "patience is -1"),
+        ({"optimiser": "muon", "fsdp": True}, "choose adamw with fsdp"),
     ],
 )
 def test_what_is_wrong_with_the_arguments_is_named(
@@ -143,7 +145,10 @@ def test_what_is_wrong_with_the_arguments_is_named(
     assert words in sentence
 
 
-def test_two_processes_learn_what_one_learns(files: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--fsdp",)], ids=["ddp", "fsdp"])
+def test_two_processes_learn_what_one_learns(
+    files: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
     # One batch holds all rows, so that two processes share the very same batch: rows
     # of different lengths, and so with different numbers of labels on each side.
     together, apart = tmp_path / "together", tmp_path / "apart"
@@ -154,6 +159,7 @@ def test_two_processes_learn_what_one_learns(files: Path, tmp_path: Path) -> Non
         "-m",
         "minimind_o.training",
         *arguments(files, apart, code_noise=0),
+        *options,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert main(arguments(files, together, code_noise=0)) == 0
