@@ -287,8 +287,14 @@ def curves(
         logarithmic: both axes, to the base of 2 along x.
     """
     figure, (axes,) = _panels(1, height=2.8)
-    for colour, (label, (x, y)) in zip(COLOURS, table.items(), strict=False):
-        axes.plot(x, y, color=colour, marker="o", ms=3, lw=1.2, label=label)
+    for index, (label, (x, y)) in enumerate(table.items()):
+        # The first is what the others are compared with: broad and pale, behind them.
+        is_behind = index == 0 and len(table) > 1
+        width, opacity = (5, 0.4) if is_behind else (1.2, 1)
+        axes.plot(
+            x, y, color=COLOURS[index % len(COLOURS)], marker="o", ms=3, lw=width,
+            alpha=opacity, label=label,
+        )  # fmt: skip
     if logarithmic:
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")

@@ -237,6 +237,7 @@ class Trainer:
                 total, losses, _ = self.forward(batch, counts, 1 / world / len(batches))
                 # Processes' gradients are averaged; these are parts of one sum.
                 (total * world).backward()
+            losses["loss"] = total
             for name, loss in losses.items():
                 sums[name] = sums.get(name, loss.new_zeros(())) + loss.detach()
         sharding.exchange_scalars(self.model, self.processes)
