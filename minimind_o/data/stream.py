@@ -374,7 +374,8 @@ def _seen_by(positions: Sequence[Position], plan: Plan) -> dict[int, NDArray[np.
     """By epoch, the rows that processes have read that stand where they say."""
     world_size, (_, _, pool_rows, _) = len(positions), positions[0]["cut"]
     epochs = [position["epoch"] for position in positions]
-    seen = {}
+    # Of later epochs, too: processes that were ahead may have read of them before.
+    seen = {epoch: rows for epoch, rows in plan.seen.items() if epoch > max(epochs)}
     for epoch in range(min(epochs), max(epochs) + 1):
         rows = [plan.seen.get(epoch, np.zeros((0, 2), np.int64))]
         for rank, position in enumerate(positions):

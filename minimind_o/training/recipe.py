@@ -25,7 +25,8 @@ class TrainingRecipe:
 
     stage: names the run; a checkpoint of another stage is refused.
     codebook_weights: weight of each codebook in the audio loss that is minimised, their
-        mean 1; empty: all alike, as released. What is logged is never weighted.
+        mean 1; empty: all alike, as released. The parts of the loss that are logged are
+        never weighted.
     guidance_weight: weight of the guided-attention loss, 0 for none; it fades out
         linearly over the last `guidance_fade` of the run.
     guided_heads: the heads of the Talker that are guided, and to what.

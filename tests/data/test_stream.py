@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from minimind_o import tokenizer
@@ -173,6 +173,7 @@ def test_it_goes_on_from_any_batch_to_the_bit(
         max_size=4,
     )
 )
+@example(splits=[(4, 4, 7), (1, 1, 3), (4, 1, 1)])  # some were an epoch ahead
 def test_another_split_goes_on_with_the_rows_that_are_left(
     stream: Callable[..., ExampleStream], splits: list[tuple[int, int, int]]
 ) -> None:

@@ -22,7 +22,9 @@ from minimind_o.nano.siglip2 import (
     train_siglip2,
 )
 
-RECIPE = Siglip2Recipe(pictures=40, steps=6, batch_size=8, text_layers=1)
+RECIPE = Siglip2Recipe(
+    pictures=40, steps=6, batch_size=8, text_layers=1, warmup_steps=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,7 @@ def test_a_resumed_training_is_the_one_that_never_stopped(
 ) -> None:
     whole = ContrastiveTrainer(RECIPE, tokenizer, data)
     losses = [whole.step()["loss"] for _ in range(6)]
-    assert np.mean(losses[-2:]) < losses[0]
+    assert np.mean(losses[-2:]) < 0.9 * losses[0]
     first = ContrastiveTrainer(RECIPE, tokenizer, data)
     for _ in range(3):
         first.step()
