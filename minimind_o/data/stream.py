@@ -175,7 +175,8 @@ class Plan:
                 np.arange(self.sizes[group]), seen[seen[:, 0] == group, 1]
             )
             rows = rows[max(0, first - start) : last - start]
-            segments.append(Segment(group=group, rows=rows))
+            if len(rows):
+                segments.append(Segment(group=group, rows=rows))
         return segments
 
     def state(self) -> dict[int, list[list[int]]]:
