@@ -1,6 +1,7 @@
 """The speaker encoder's training: its loss, a few steps, resuming, its figures."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,15 @@ from minimind_o.nano.campplus import (
 RECIPE = CampPlusRecipe(
     speakers=3, utterances=3, steps=6, batch_size=6, crop_frames=60, warmup_steps=2
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads share convolutions this small so badly that minutes are lost."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
