@@ -10,7 +10,7 @@ import torch
 
 from minimind_o.data.stream import ExampleStream
 from minimind_o.terminal_table import terminal_table
-from minimind_o.training.trainer import Trainer
+from minimind_o.training.trainer import Trainer, to_device
 
 NUM_PROBES = 5
 
@@ -75,10 +75,7 @@ def make_plan(trainer: Trainer, train: ExampleStream) -> Plan:
     started = time.monotonic()
     for probe in range(NUM_PROBES + 1):
         drawn = list(itertools.islice(stream, recipe.accumulate))
-        batches = [
-            {name: tensor.to(processes.device) for name, tensor in batch.items()}
-            for batch, _ in drawn
-        ]
+        batches = [to_device(batch, processes.device) for batch, _ in drawn]
         trainer.step(batches)
         if probe == 0:  # whatever is only done once
             started = time.monotonic()

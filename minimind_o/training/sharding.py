@@ -76,11 +76,9 @@ def is_sharded(model: nn.Module) -> bool:
 
 def weights(model: nn.Module) -> dict[str, Any]:
     """All weights, whole; of a sharded model on the first process, which needs all."""
-    return (
-        get_model_state_dict(model, options=_WHOLE)
-        if is_sharded(model)
-        else (model.state_dict())
-    )
+    if is_sharded(model):
+        return get_model_state_dict(model, options=_WHOLE)
+    return model.state_dict()
 
 
 def set_weights(model: nn.Module, whole_weights: dict[str, Any]) -> None:

@@ -263,7 +263,7 @@ class Trainer:
         self.model.eval()
         sums: dict[str, float] = {}
         for batch in batches:
-            batch = _to(batch, self.processes.device)
+            batch = to_device(batch, self.processes.device)
             total, losses, output = self.forward(batch, self.counts([batch]))
             values = {name: float(value) for name, value in losses.items()}
             values["loss"] = float(total)
@@ -321,7 +321,7 @@ class Trainer:
         stream = prefetched(train.iterate(self.positions))
         while not (self._has_ended() or self._told_to_stop()):
             drawn = list(itertools.islice(stream, recipe.accumulate))
-            batches = [_to(batch, self.processes.device) for batch, _ in drawn]
+            batches = [to_device(batch, self.processes.device) for batch, _ in drawn]
             try:
                 losses = self.step(batches)
             except UserError as error:
@@ -479,5 +479,6 @@ def _divisor(count: Tensor) -> Tensor:
     return count.clamp(min=1).float()
 
 
-def _to(batch: Batch, device: torch.device) -> Batch:
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch where the model is."""
     return {name: tensor.to(device) for name, tensor in batch.items()}
