@@ -95,6 +95,11 @@ def read_aloud(
         marked = _sentence(marked) + "."
     elif language == "zh" and rng.random() < 0.4:
         marked = marked + "。"
+    return read_aloud_request(marked, language)
+
+
+def read_aloud_request(marked: str, language: Language) -> Dialogue:
+    """The request to read a text aloud, marked up where pronunciation matters."""
     text = plain(marked)
     return Dialogue(
         question=("Say: " if language == "en" else "读：") + text,

@@ -139,7 +139,7 @@ STAGES = (
     ),
     Stage(
         recipe=_ALL,
-        train=(*_I2T, *_A2A, "sft_t2a/train"),
+        train=(*_I2T, *_A2A, *_T2A),
         validation="sft_i2t/validation",
         expected={"text_loss": 0.087, "codebook_0_loss": 0.670, "alignment": 0.983},
     ),

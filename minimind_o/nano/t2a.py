@@ -11,8 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from minimind_o.data.pictures import describe, random_scene
 from minimind_o.data.speech import SEEN_VOICES
-from minimind_o.data.world import Dialogue, fact_dialogues, held_out_texts
+from minimind_o.data.world import (
+    Dialogue,
+    Language,
+    fact_dialogues,
+    held_out_texts,
+    read_aloud_request,
+)
 from minimind_o.frozen.campplus import load_campplus
 from minimind_o.frozen.mimi import load_mimi
 from minimind_o.nano.answers import (
@@ -26,19 +33,31 @@ from minimind_o.nano.rows import DialogueRow, write_rows
 from minimind_o.nano.voice_prompts import all_prompts
 
 READ_SHARE, LONG_SHARE, TAIL_SHARE = 0.55, 0.05, 0.2
+PICTURE_SHARE = 0.1  # of the texts to be read aloud
 Splits = dict[str, list[SpokenDialogue]]
 
 
 def draw_training(seed: int, count: int) -> list[SpokenDialogue]:
-    """Training dialogues, most in a seen voice, some in a voice of the tail."""
+    """Training dialogues, most in a seen voice, some in a voice of the tail.
+
+    Some texts to be read aloud say what a picture might show, be it held out or not:
+    what no picture shows can still be spoken of.
+    """
     world, rng = WorldText(seed), np.random.default_rng(seed)
-    return [
-        SpokenDialogue(
-            dialogue=world.draw(READ_SHARE, LONG_SHARE),
-            voice=draw_answering_voice(rng, TAIL_SHARE),
-        )
-        for _ in range(count)
-    ]
+    items = []
+    for _ in range(count):
+        dialogue = world.draw(READ_SHARE, LONG_SHARE)
+        if dialogue.kind == "read" and rng.random() < PICTURE_SHARE:
+            dialogue = _imagined(rng, dialogue.language)
+        voice = draw_answering_voice(rng, TAIL_SHARE)
+        items.append(SpokenDialogue(dialogue=dialogue, voice=voice))
+    return items
+
+
+def _imagined(rng: np.random.Generator, language: Language) -> Dialogue:
+    """A description without its picture, to be read aloud."""
+    scene = random_scene(rng, held_out=bool(rng.random() < 0.5), language=language)
+    return read_aloud_request(describe(scene, language), language)
 
 
 def draw_held_out(split: Any, num_facts: int, num_read: int) -> list[SpokenDialogue]:
