@@ -32,7 +32,7 @@ from minimind_o.nano.llm import WorldText
 from minimind_o.nano.rows import DialogueRow, write_rows
 from minimind_o.nano.voice_prompts import all_prompts
 
-READ_SHARE, LONG_SHARE, TAIL_SHARE = 0.55, 0.05, 0.2
+READ_SHARE, LONG_SHARE, TAIL_SHARE = 0.65, 0.05, 0.2
 PICTURE_SHARE = 0.1  # of the texts to be read aloud
 Splits = dict[str, list[SpokenDialogue]]
 
