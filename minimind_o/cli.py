@@ -13,6 +13,7 @@ from pathlib import Path
 
 from minimind_o import __version__
 from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
+from minimind_o.config import WEIGHT_PRECISIONS
 from minimind_o.errors import UserError
 
 USER_ERROR = 2
@@ -120,6 +121,12 @@ def _add_speaking_options(parser: argparse.ArgumentParser, voice: str | None) ->
     )
     parser.add_argument(
         "--audio-temperature", type=float, metavar="T", help="of the sound; 0 is greedy"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=WEIGHT_PRECISIONS,
+        default="fp32",
+        help="of the model's weights (default: fp32)",
     )
     _add_assets_option(parser)
 

@@ -9,11 +9,14 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 from minimind_o.errors import UserError
 
 CONFIG_FILE = "config.json"
+WeightPrecision = Literal["fp32", "bf16", "int8"]
+"""How a model's weights are kept for answering (`minimind_o.model.precision`)."""
+WEIGHT_PRECISIONS: tuple[WeightPrecision, ...] = get_args(WeightPrecision)
 
 # The released config.json comes from transformers and names a few fields differently;
 # what it says beyond these and our own names (architectures, dropout, ...) is not ours.

@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 
 from minimind_o.assets import Assets
+from minimind_o.config import WeightPrecision
 from minimind_o.data.encoders import Source
 from minimind_o.errors import UserError
 from minimind_o.evaluation.hearing import hear
@@ -83,6 +84,8 @@ class Speaking:
     """Temperature of the text; 0 is greedy."""
     audio_temperature: float | None = None
     """Temperature of the codes; 0 is greedy."""
+    precision: WeightPrecision = "fp32"
+    """Of the model's weights."""
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> Speaking:
@@ -92,6 +95,7 @@ class Speaking:
             seed=arguments.seed,
             temperature=arguments.temperature,
             audio_temperature=arguments.audio_temperature,
+            precision=arguments.precision,
         )
 
     def requests(
@@ -130,7 +134,7 @@ def ask(asked: Asked, path: Path, speaking: Speaking, assets: Assets) -> Spoken:
         UserError: an empty or too long question, a recording or picture that cannot be
             read, an unknown voice, a damaged asset, or no place for a WAV.
     """
-    engine = load_engine(assets)
+    engine = load_engine(assets, precision=speaking.precision)
     (request,) = speaking.requests([asked], assets, engine.model.config.num_codes)
     spoken = _answer(engine, request, path)
     if spoken.path is None:
@@ -147,7 +151,7 @@ def demo(
     Raises:
         UserError: as `ask`; or `folder` holds files that the demo did not write.
     """
-    engine = load_engine(assets)
+    engine = load_engine(assets, precision=speaking.precision)
     requests = speaking.requests(asked, assets, engine.model.config.num_codes)
     claim_folder(folder)
     spoken = []

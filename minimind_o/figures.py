@@ -224,6 +224,13 @@ _DENSE_BARS: tuple[Bar, ...] = (
         sign=">=",
         limit=20,
     ),
+    Bar(
+        name="stream_rss_mb",
+        what="most memory of a process that reads 200,000 rows of 5 GB",
+        unit="MB",
+        sign="<=",
+        limit=1000,
+    ),
 )
 
 # What the MoE model is shown by, beside the dense one.

@@ -8,6 +8,7 @@ the first sound must not wait for it.
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class Tokenizer:
 
     def __init__(self, fast: FastTokenizer, chat_template: str) -> None:
         self._fast = fast
+        self._source = chat_template
         self._template = compile_template(chat_template)
         added = fast.get_added_tokens_decoder()
         self._special = {index for index, token in added.items() if token.special}
@@ -70,6 +72,12 @@ class Tokenizer:
     def vocab_size(self) -> int:
         """Number of ids, control tokens included."""
         return self._fast.get_vocab_size(with_added_tokens=True)
+
+    @property
+    def digest(self) -> str:
+        """Twelve letters that another vocabulary, merge or template would change."""
+        contents = self._fast.to_str() + self._source
+        return hashlib.sha256(contents.encode()).hexdigest()[:12]
 
     def token_id(self, name: str) -> int:
         """The id of a token by its name.

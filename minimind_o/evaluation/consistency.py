@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from minimind_o.assets import Assets
+from minimind_o.config import WeightPrecision
 from minimind_o.data.encoders import MediaEncoders, MediaStates
 from minimind_o.data.schema import RowFormat
 from minimind_o.errors import UserError
@@ -41,6 +42,7 @@ from minimind_o.generation.batch import BatchAnswer, BatchSampling, generate_bat
 from minimind_o.generation.voices import list_voices, load_voice
 from minimind_o.layout import LayoutSpec
 from minimind_o.model import OmniModel
+from minimind_o.model.precision import to_precision
 from minimind_o.tokenizer import load as load_tokenizer
 
 MIN_RECORDED = 200
@@ -67,6 +69,8 @@ class ConsistencyRun:
     """Prompts generated at once, where they are equally long."""
     device: str = "cpu"
     """Where the model runs; codec and transcriber stay on the CPU."""
+    precision: WeightPrecision = "fp32"
+    """Of the model's weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +111,8 @@ def run(
             f"--num {options.num} is too few to record a figure: use at least "
             f"{MIN_RECORDED}"
         )
-    model = OmniModel.load(options.model).eval().to(options.device)
+    model = to_precision(OmniModel.load(options.model), options.precision)
+    model = model.eval().to(options.device)
     mimi = load_mimi(assets.mimi)
     cases = _choose_cases(options, model, mimi, assets)
     transcriber = transcriber or sensevoice_transcriber(assets.sensevoice)

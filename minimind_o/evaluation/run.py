@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
+from minimind_o.config import WEIGHT_PRECISIONS
 
 SUITES = ("consistency", "voices")
 SETS = ("sft_t2a", "sft_a2a", "sft_i2t")
@@ -46,6 +47,7 @@ def main(argv: Sequence[str]) -> None:
         seed=arguments.seed,
         batch_size=arguments.batch_size,
         device=arguments.device,
+        precision=arguments.precision,
     )
     run(options, assets, record_command=recorded)
 
@@ -83,6 +85,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="prompts and sampling")
     parser.add_argument("--batch-size", type=_positive, default=32)
     parser.add_argument("--device", default="cpu", help="where the model runs")
+    parser.add_argument(
+        "--precision",
+        choices=WEIGHT_PRECISIONS,
+        default="fp32",
+        help="of the model's weights (default: fp32)",
+    )
     parser.add_argument(
         "--record", action="store_true", help="write data/results/figures.json"
     )

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from minimind_o.assets import Assets
+from minimind_o.config import WeightPrecision
 from minimind_o.data.encoders import MediaEncoders
 from minimind_o.errors import UserError
 from minimind_o.frozen.mimi import load_mimi
 from minimind_o.generation.engine import Engine
 from minimind_o.model import OmniModel
+from minimind_o.model.precision import to_precision
 from minimind_o.tokenizer import load as load_tokenizer
 
 
-def load_engine(assets: Assets, device: str = "cpu") -> Engine:
+def load_engine(
+    assets: Assets, device: str = "cpu", precision: WeightPrecision = "fp32"
+) -> Engine:
     """The assets' model with its tokenizer and codec.
+
+    Args:
+        assets: the tree.
+        device: where model and codec run.
+        precision: of the model's weights (`minimind_o.model.precision`).
 
     Raises:
         UserError: an asset is missing or damaged, or model and codec do not belong
             together.
     """
-    model = OmniModel.load(assets.omni).to(device)
+    model = to_precision(OmniModel.load(assets.omni), precision).to(device)
     mimi = load_mimi(assets.mimi, device)
     if mimi.num_codes != model.config.num_codes:
         raise UserError(

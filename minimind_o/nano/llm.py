@@ -213,7 +213,8 @@ def pretrain_llm(
     model = OmniModel(config)
     model.init_weights(torch.Generator().manual_seed(recipe.seed))
     batches = TextBatches(tokenizer, LayoutSpec.from_config(config), recipe.seed)
-    trainer = Trainer(model, recipe, work, start_processes())
+    processes = start_processes()
+    trainer = Trainer(model, recipe, work, processes, tokenizer=tokenizer.digest)
     figures = trainer.run(batches, validation_batches(batches))
     model.save_thinker(out, torch.float16)
     return figures

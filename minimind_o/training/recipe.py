@@ -38,6 +38,7 @@ class TrainingRecipe:
     recompute: keep less in memory and compute the blocks again for the gradient.
     compile: have torch compile the blocks; the first steps are slow.
     fsdp: cut the model among the processes in place of one whole on each.
+    tensorboard: write the metrics for TensorBoard as well.
     patience: end early after so many validations without a better one; 0 for never.
     """
 
@@ -61,6 +62,7 @@ class TrainingRecipe:
     recompute: bool = False
     compile: bool = False
     fsdp: bool = False
+    tensorboard: bool = False
     patience: int = 0
     validate_every: int = 250
     save_every: int = 250

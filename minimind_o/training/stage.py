@@ -192,7 +192,8 @@ def prepare_stage(
     )
     # What no row can reach gets no gradient, which DDP must know beforehand.
     model.talker.speaker_proj.requires_grad_(groups.has_speakers)
-    return Trainer(model, recipe, work, processes), train
+    trainer = Trainer(model, recipe, work, processes, tokenizer=tokenizer.digest)
+    return trainer, train
 
 
 def steps_of(epochs: float, data: StageData, accumulate: int, world_size: int) -> int:

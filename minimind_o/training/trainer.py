@@ -5,7 +5,6 @@ objective does not hang on how the batch is split.
 """
 
 import itertools
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +31,7 @@ from minimind_o.training.guidance import (
     guidance_counts,
     guidance_sums,
 )
+from minimind_o.training.metrics import Metrics
 from minimind_o.training.optimiser import (
     build_optimiser,
     freeze_others,
@@ -89,14 +89,31 @@ class Batches(Protocol):
 class Trainer:
     """A model, its optimiser and the run's files in `work`.
 
-    Files: `checkpoint.pt` (resume), the one before it, `metrics.jsonl` (one line per
-    log or validation).
+    Files: `checkpoint.pt` (resume), the one before it, and those of `Metrics`.
+
+    Args:
+        model: on any device; it is moved.
+        recipe: how it learns.
+        work: the folder.
+        processes: this one among the others.
+        tokenizer: the digest of the one that made the batches (`Tokenizer.digest`).
+
+    Raises:
+        UserError: the checkpoint in `work` cannot be read, or is of another stage,
+            model or tokenizer.
     """
 
     def __init__(
-        self, model: OmniModel, recipe: TrainingRecipe, work: Path, processes: Processes
+        self,
+        model: OmniModel,
+        recipe: TrainingRecipe,
+        work: Path,
+        processes: Processes,
+        *,
+        tokenizer: str,
     ) -> None:
         self.recipe, self.work, self.processes = recipe, work, processes
+        self.tokenizer = tokenizer
         self.model = model.to(processes.device)
         freeze_others(self.model, recipe.learning)
         for module in self.model.modules():
@@ -113,6 +130,9 @@ class Trainer:
         if sharding.is_sharded(self.model):
             for group in self.optimiser.param_groups:
                 group["foreach"] = False  # whole scalars and cut matrices do not mix
+        self.metrics = Metrics(
+            work, recipe.stage, recipe.num_steps, tensorboard=recipe.tensorboard
+        )
         self.step_index, self.minutes, self.positions_seen = 0, 0.0, 0
         self.window: list[dict[str, float]] = []
         self.positions: Sequence[Position] | None = None
@@ -383,31 +403,14 @@ class Trainer:
         return self.minutes + (time.monotonic() - self._started) / 60
 
     def _log(self, split: str, values: dict[str, float]) -> None:
-        if not self.processes.is_main:
-            return
-        row: dict[str, Any] = {
-            "split": split,
-            "step": self.step_index,
-            "minutes": round(self._elapsed(), 3),
-        }
-        row |= {name: float(f"{value:.9g}") for name, value in values.items()}
-        self.work.mkdir(parents=True, exist_ok=True)
-        with self._metrics.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        if not sys.stderr.isatty():  # a terminal has the bar
-            shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-            steps = f"{self.step_index}/{self.recipe.num_steps}"
-            line = f"{self.recipe.stage} {split} {steps}: {shown}"
-            print(line, file=sys.stderr, flush=True)
-
-    @property
-    def _metrics(self) -> Path:
-        return self.work / "metrics.jsonl"
+        if self.processes.is_main:
+            self.metrics.log(split, self.step_index, self._elapsed(), values)
 
     def _identity(self) -> dict[str, Any]:
         return {
             "stage": self.recipe.stage,
             "config": self.model.config.to_dict(),
+            "tokenizer": self.tokenizer,
             "is_sharded": sharding.is_sharded(self.model),
         }
 
@@ -425,7 +428,6 @@ class Trainer:
         weights = sharding.weights(self.model)
         optimiser = sharding.optimiser_states(self.model, self.optimiser)
         if self.processes.is_main:
-            metrics = self._metrics
             state = {
                 "identity": self._identity(),
                 "recipe": asdict(self.recipe),
@@ -438,7 +440,7 @@ class Trainer:
                 "positions": positions,
                 "random": chance,
                 "best": asdict(self.best),
-                "metrics_size": metrics.stat().st_size if metrics.is_file() else 0,
+                "metrics_size": self.metrics.size,
             }
             save_checkpoint(self.work / "checkpoint.pt", state)
         if on_save is not None:
@@ -469,10 +471,8 @@ class Trainer:
             self.position = self.positions[min(rank, len(self.positions) - 1)]
         if rank < len(state["random"]):
             set_random_states(state["random"][rank])
-        if self.processes.is_main and self._metrics.is_file():
-            # What was measured after the checkpoint will be measured again.
-            with self._metrics.open("r+") as file:
-                file.truncate(min(state["metrics_size"], self._metrics.stat().st_size))
+        if self.processes.is_main:
+            self.metrics.resume(state["metrics_size"], self.step_index)
 
 
 def _divisor(count: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tensorboardX.proto.event_pb2 import Event
 
+from minimind_o import tokenizer as tokenizers
 from minimind_o.assets import Assets
 from minimind_o.errors import UserError
 from minimind_o.model.omni import OmniModel
@@ -48,7 +51,8 @@ def train(
     """Run the text-to-speech stage; the model is left in `work/model`."""
     data = {"max_positions": 200, "max_length": 100, "code_noise": 0.1, "seed": 1}
     options = {"work": work, "out": work / "model", "processes": ONE}
-    inputs = {name: changes.pop(name) for name in ("init", "config") if name in changes}
+    fields = ("init", "config", "tokenizer_directory")
+    inputs = {name: changes.pop(name) for name in fields if name in changes}
     return train_stage(
         recipe,
         StageData(
@@ -178,7 +182,7 @@ def test_sigterm_saves_the_step_at_hand_and_then_means_what_it_did_before(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_checkpoint_of_another_stage_or_model_is_refused(
+def test_a_checkpoint_of_another_stage_model_or_tokenizer_is_refused(
     files: Path, tmp_path: Path
 ) -> None:
     train(files, tmp_path, tiny_recipe(num_steps=1))
@@ -187,6 +191,15 @@ def test_a_checkpoint_of_another_stage_or_model_is_refused(
     wider = tiny_config(talker_head_rank=16)
     with pytest.raises(UserError, match=r"talker_head_rank is 8 there and 16 here"):
         train(files, tmp_path, tiny_recipe(), config=wider)
+    tokenizer = tmp_path / "tokenizer"
+    shutil.copytree(Assets.find().tokenizer, tokenizer)
+    settings = tokenizer / "tokenizer_config.json"
+    wordier = json.loads(settings.read_text())
+    wordier["chat_template"] += "Once more: "
+    settings.write_text(json.dumps(wordier))
+    before = tokenizers.load(Assets.find().tokenizer).digest
+    with pytest.raises(UserError, match=f"tokenizer is '{before}' there and '[0-9a-f]"):
+        train(files, tmp_path, tiny_recipe(), tokenizer_directory=tokenizer)
 
 
 def test_a_run_can_begin_from_a_whole_model(files: Path, tmp_path: Path) -> None:
@@ -225,7 +238,8 @@ def test_snapshots_are_kept_when_asked_for(files: Path, tmp_path: Path) -> None:
 def test_training_the_language_model_leaves_the_talker_alone(tmp_path: Path) -> None:
     model = OmniModel(tiny_config())
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    trainer = Trainer(model, tiny_recipe(learning=("thinker",)), tmp_path, ONE)
+    recipe = tiny_recipe(learning=("thinker",))
+    trainer = Trainer(model, recipe, tmp_path, ONE, tokenizer="")
     ids = torch.full((2, 9, 8), 33)
     ids[:, 8] = torch.arange(20, 28)
     losses = trainer.step([{"input_ids": ids, "text_labels": ids[:, 8]}])
@@ -377,3 +391,30 @@ def test_what_was_asked_for_lies_beside_the_checkpoint(
     assert settings["data"]["train"] == [str(files / "train.parquet")]
     assert settings["init"] == str(files / "llm")
     assert settings["processes"] == 1
+
+
+def test_tensorboard_has_what_the_metrics_file_has(files: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(num_steps=4, save_every=2, tensorboard=True)
+    train(files, tmp_path, recipe)
+    (board,) = (tmp_path / "tensorboard").glob("events.*")
+    found = {
+        (value.tag, event.step): value.simple_value
+        for event in board_events(board)
+        for value in event.summary.value
+    }
+    rows = [(f"train/{name}", row) for row in metrics(tmp_path) for name in row]
+    wanted = {
+        (tag, int(row["step"])): row[tag[6:]] for tag, row in rows if "loss" in tag
+    }
+    assert wanted
+    assert {key: found[key] for key in wanted} == pytest.approx(wanted, rel=1e-6)
+
+
+def board_events(path: Path) -> list[Event]:
+    """The records of a TensorBoard file: length, its checksum, record, its checksum."""
+    data, events = path.read_bytes(), []
+    while data:
+        size = int.from_bytes(data[:8], "little")
+        events.append(Event.FromString(data[12 : 12 + size]))
+        data = data[16 + size :]
+    return events
