@@ -46,6 +46,7 @@ from minimind_o.nano.progress import Progress
 from minimind_o.nano.sensevoice_directory import (
     RICH_TOKENS,
     spaced,
+    untrained_model,
     write_cmvn,
     write_directory,
 )
@@ -385,17 +386,13 @@ def train_sensevoice(
 def fresh_model(recipe: SenseVoiceRecipe, out: Path, data: Utterances) -> SenseVoice:
     """Measure the feature statistics, write them, and build the untrained model."""
     from funasr.frontends.wav_frontend import WavFrontend
-    from funasr.models.sense_voice.model import SenseVoiceSmall
     from funasr.tokenizer.sentencepiece_tokenizer import SentencepiecesTokenizer
 
     tokenizer = SentencepiecesTokenizer(bpemodel=str(out / "bpe.model"))
     config = yaml.safe_load((out / "config.yaml").read_text())
     frontend_conf = config["frontend_conf"] | {"cmvn_file": str(out / "am.mvn")}
     plain_frontend = WavFrontend(**frontend_conf | {"dither": 0.0})
-    model = SenseVoiceSmall(
-        encoder=config["encoder"], encoder_conf=config["encoder_conf"], input_size=560,
-        vocab_size=tokenizer.get_vocab_size(), **config["model_conf"],
-    )  # fmt: skip
+    model = untrained_model(out)
     probe = SenseVoice(model, plain_frontend, tokenizer)
     sample = torch.cat(
         [probe.features([w], SAMPLE_RATE)[0][0] for w in data.waves[::20]]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import sentencepiece
@@ -10,6 +11,10 @@ import yaml
 
 from minimind_o.frozen.funasr_directory import write_configuration
 
+if TYPE_CHECKING:
+    from funasr.models.sense_voice.model import SenseVoiceSmall
+
+NUM_FEATURES = 560  # 7 frames of 80 mel bands
 RICH_TOKENS = ("<|en|>", "<|zh|>", "<|Speech|>", "<|NEUTRAL|>", "<|woitn|>")
 
 
@@ -84,7 +89,23 @@ def write_directory(
         "frontend_conf": {"cmvn_file": "am.mvn"},
     }
     write_configuration(directory, "auto-speech-recognition", metas)
-    write_cmvn(directory / "am.mvn", np.zeros(560), np.ones(560))
+    shift, scale = np.zeros(NUM_FEATURES), np.ones(NUM_FEATURES)
+    write_cmvn(directory / "am.mvn", shift, scale)
+
+
+def untrained_model(directory: Path) -> "SenseVoiceSmall":
+    """The model that a directory without weights describes, with random ones."""
+    from funasr.models.sense_voice.model import SenseVoiceSmall  # takes seconds
+
+    config = yaml.safe_load((directory / "config.yaml").read_text())
+    pieces = sentencepiece.SentencePieceProcessor(str(directory / "bpe.model"))
+    return SenseVoiceSmall(
+        encoder=config["encoder"],
+        encoder_conf=config["encoder_conf"],
+        input_size=NUM_FEATURES,
+        vocab_size=pieces.GetPieceSize(),
+        **config["model_conf"],
+    )
 
 
 def write_cmvn(path: Path, shift: np.ndarray, scale: np.ndarray) -> None:

@@ -1,8 +1,7 @@
 """Muon for the matrices of the blocks, AdamW for the rest; warm-up, then a cosine.
 
-Muon (Jordan 2024, kellerjordan.github.io/posts/muon) makes the update of a matrix
-orthogonal before it is applied. It costs a third of a small step here and needs about
-half the steps (LOG.md). AdamW alone is what the released model was trained with.
+Muon costs a part of a small step and needs about half the steps (LOG.md). AdamW alone
+is what the released model was trained with.
 """
 
 import math
@@ -13,6 +12,8 @@ import torch
 from torch import nn
 
 from minimind_o.model.omni import OmniModel
+from minimind_o.training.muon import Muon
+from minimind_o.training.processes import ALONE, Processes
 from minimind_o.training.recipe import PARTS, TrainingRecipe
 
 
@@ -24,7 +25,7 @@ def freeze_others(model: OmniModel, learning: Sequence[str]) -> None:
 
 
 class Optimisers:
-    """One or two of torch's optimisers, used as one."""
+    """One or two optimisers, used as one."""
 
     def __init__(self, *optimisers: torch.optim.Optimizer) -> None:
         self.optimisers = optimisers
@@ -58,7 +59,9 @@ class Optimisers:
             each.load_state_dict(state)
 
 
-def build_optimiser(model: nn.Module, recipe: TrainingRecipe) -> Optimisers:
+def build_optimiser(
+    model: nn.Module, recipe: TrainingRecipe, processes: Processes = ALONE
+) -> Optimisers:
     """What the recipe names, over the parameters that have gradients.
 
     Norms, biases, scales and embeddings do not decay; the Thinker learns at
@@ -81,21 +84,20 @@ def build_optimiser(model: nn.Module, recipe: TrainingRecipe) -> Optimisers:
             if by_muon == chosen
         ]
 
-    return muon_and_adamw(of(True), of(False), recipe.learning_rate)
+    return muon_and_adamw(of(True), of(False), recipe.learning_rate, processes)
 
 
 def muon_and_adamw(
-    by_muon: list[dict[str, Any]], by_adamw: list[dict[str, Any]], rate: float
+    by_muon: list[dict[str, Any]],
+    by_adamw: list[dict[str, Any]],
+    rate: float,
+    processes: Processes = ALONE,
 ) -> Optimisers:
-    """Two optimisers over groups of parameters, or one where Muon has none.
-
-    Muon's update is scaled so that a learning rate means what it means to AdamW.
-    """
+    """Two optimisers over groups of parameters, or one where Muon has none."""
     adamw = torch.optim.AdamW(by_adamw, lr=rate, betas=(0.9, 0.95), eps=1e-8)
     if not by_muon:
         return Optimisers(adamw)
-    muon = torch.optim.Muon(by_muon, lr=rate, adjust_lr_fn="match_rms_adamw")
-    return Optimisers(muon, adamw)
+    return Optimisers(Muon(by_muon, rate, processes), adamw)
 
 
 def is_block_matrix(name: str, parameter: nn.Parameter) -> bool:

@@ -65,6 +65,10 @@ class Processes:
             dist.destroy_process_group()
 
 
+ALONE = Processes(rank=0, world_size=1, device=torch.device("cpu"))
+"""One process on the CPU."""
+
+
 def start_processes() -> Processes:
     """Join the process group torchrun describes in the environment, if it does."""
     world_size = int(os.environ.get("WORLD_SIZE", "1"))

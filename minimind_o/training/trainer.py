@@ -126,7 +126,7 @@ class Trainer:
             sharding.shard(self.model, processes)
         elif processes.world_size > 1:
             self.wrapped = DistributedDataParallel(self.model, broadcast_buffers=False)
-        self.optimiser = build_optimiser(self.model, recipe)
+        self.optimiser = build_optimiser(self.model, recipe, processes)
         if sharding.is_sharded(self.model):
             for group in self.optimiser.param_groups:
                 group["foreach"] = False  # whole scalars and cut matrices do not mix

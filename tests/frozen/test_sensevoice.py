@@ -7,10 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sentencepiece
 import soxr
 import torch
-import yaml
 
 from minimind_o.assets import Assets
 from minimind_o.data.speech import SAMPLE_RATE, VOICES, render
@@ -19,7 +17,7 @@ from minimind_o.errors import UserError
 from minimind_o.evaluation.error_rates import character_errors
 from minimind_o.evaluation.normalise import normalise
 from minimind_o.frozen.sensevoice import SenseVoice, load_sensevoice
-from minimind_o.nano.sensevoice_directory import write_directory
+from minimind_o.nano.sensevoice_directory import untrained_model, write_directory
 
 SENTENCES: dict[Language, tuple[str, ...]] = {
     "en": (
@@ -41,19 +39,9 @@ def write_random(
     directory: Path, texts: Sequence[str], *, dtype: torch.dtype, **sizes: int
 ) -> None:
     """A recogniser with random weights in funasr's format."""
-    from funasr.models.sense_voice.model import SenseVoiceSmall
-
     write_directory(directory, texts, **sizes)
-    config = yaml.safe_load((directory / "config.yaml").read_text())
-    pieces = sentencepiece.SentencePieceProcessor(str(directory / "bpe.model"))
     torch.manual_seed(0)
-    model = SenseVoiceSmall(
-        encoder=config["encoder"],
-        encoder_conf=config["encoder_conf"],
-        input_size=560,
-        vocab_size=pieces.GetPieceSize(),
-        **config["model_conf"],
-    )
+    model = untrained_model(directory)
     torch.save(model.to(dtype).state_dict(), directory / "model.pt")
 
 

@@ -4,9 +4,11 @@ import itertools
 
 import pytest
 import torch
+from torch import nn
 
 from minimind_o.errors import UserError
 from minimind_o.model.omni import OmniModel
+from minimind_o.training.muon import Muon, orthogonal, owners
 from minimind_o.training.optimiser import (
     Optimisers,
     build_optimiser,
@@ -14,6 +16,7 @@ from minimind_o.training.optimiser import (
     learning_rate_at,
     set_learning_rate,
 )
+from minimind_o.training.processes import ALONE
 from tests.training.tiny import tiny_config, tiny_recipe
 
 
@@ -134,7 +137,7 @@ def test_muon_takes_the_matrices_of_the_blocks_and_nothing_else() -> None:
     def taken(one: torch.optim.Optimizer) -> set[str]:
         return {names[id(p)] for group in one.param_groups for p in group["params"]}
 
-    assert isinstance(muon, torch.optim.Muon)
+    assert isinstance(muon, Muon)
     assert taken(muon) | taken(adamw) == set(names.values())
     assert "talker.layers.0.attention.q_proj.weight" in taken(muon)
     for name in taken(muon):
@@ -167,3 +170,48 @@ def test_two_optimisers_go_on_as_one_would_have(model: OmniModel) -> None:
         torch.testing.assert_close(value, whole[name], msg=name)
     with pytest.raises(ValueError, match="shorter"):
         second.load_state_dict(first.state_dict()[:1])
+
+
+@pytest.mark.parametrize("shape", [(8, 24), (24, 8), (16, 16)])
+def test_an_orthogonal_update_keeps_the_directions(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(shape)
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    got = orthogonal(matrix)
+    assert torch.linalg.svdvals(got).sub(1).abs().max() < 0.4
+    across = left.T @ got @ right.T
+    assert (across - across.diag().diag()).abs().max() < 1e-4
+
+
+def test_muon_does_what_torch_does() -> None:
+    torch.manual_seed(0)
+    start = [torch.randn(shape) for shape in ((12, 40), (40, 12), (16, 16))]
+    ours, theirs = ([nn.Parameter(p.clone()) for p in start] for _ in range(2))
+    groups = [{"params": ours, "weight_decay": 0.1}]
+    optimisers = (
+        Muon(groups, 0.02, ALONE),
+        torch.optim.Muon(
+            theirs, lr=0.02, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"
+        ),
+    )
+    for _ in range(5):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        for optimiser in optimisers:
+            optimiser.step()
+    for before, one, other in zip(start, ours, theirs, strict=True):
+        way = (other - before).norm()  # torch's goes there in bfloat16
+        assert float((one - other).detach().norm() / way.detach()) < 0.02
+
+
+def test_the_work_of_muon_is_shared_evenly() -> None:
+    shapes = [torch.Size(s) for s in ((832, 256), (256, 832), (256, 256), (128, 256))]
+    shapes *= 4
+    found = owners(shapes, 2)
+    work = [min(s) ** 2 * (2 * max(s) + min(s)) for s in shapes]
+    shares = [
+        sum(w for w, o in zip(work, found, strict=True) if o == r) for r in (0, 1)
+    ]
+    assert max(shares) < 1.05 * min(shares)
+    assert owners(shapes, 1) == [0] * 16

@@ -20,7 +20,7 @@ from minimind_o import tokenizer as tokenizers
 from minimind_o.assets import Assets
 from minimind_o.errors import UserError
 from minimind_o.model.omni import OmniModel
-from minimind_o.training.processes import Processes
+from minimind_o.training.processes import ALONE
 from minimind_o.training.random_states import random_states, set_random_states
 from minimind_o.training.recipe import TrainingRecipe
 from minimind_o.training.stage import StageData, StageInputs, train_stage
@@ -31,8 +31,6 @@ from tests.training.tiny import (
     write_data,
     write_language_model,
 )
-
-ONE = Processes(rank=0, world_size=1, device=torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +48,7 @@ def train(
 ) -> dict[str, float]:
     """Run the text-to-speech stage; the model is left in `work/model`."""
     data = {"max_positions": 200, "max_length": 100, "code_noise": 0.1, "seed": 1}
-    options = {"work": work, "out": work / "model", "processes": ONE}
+    options = {"work": work, "out": work / "model", "processes": ALONE}
     fields = ("init", "config", "tokenizer_directory")
     inputs = {name: changes.pop(name) for name in fields if name in changes}
     return train_stage(
@@ -239,7 +237,7 @@ def test_training_the_language_model_leaves_the_talker_alone(tmp_path: Path) -> 
     model = OmniModel(tiny_config())
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     recipe = tiny_recipe(learning=("thinker",))
-    trainer = Trainer(model, recipe, tmp_path, ONE, tokenizer="")
+    trainer = Trainer(model, recipe, tmp_path, ALONE, tokenizer="")
     ids = torch.full((2, 9, 8), 33)
     ids[:, 8] = torch.arange(20, 28)
     losses = trainer.step([{"input_ids": ids, "text_labels": ids[:, 8]}])
@@ -289,7 +287,7 @@ def test_a_step_of_several_batches_is_the_step_of_one(
             from_language_model(files),
             work=work,
             out=None,
-            processes=ONE,
+            processes=ALONE,
         )
         losses.append([row["audio_loss"] for row in metrics(work)])
         weights.append(checkpoint(work)["model"])
@@ -311,7 +309,7 @@ def batches_in_an_epoch(files: Path, data: StageData) -> int:
             from_language_model(files),
             work=work,
             out=None,
-            processes=ONE,
+            processes=ALONE,
         )
         trained.append(number)
         return checkpoint(work)["positions"][0]["epoch"]
