@@ -31,14 +31,15 @@ class Int8Linear(nn.Module):
         scale_O = weight_OK.abs().amax(dim=1).clamp(min=1e-12) / _LARGEST
         rounded_OK = (weight_OK / scale_O[:, None]).round()
         self.register_buffer("weight_OK", rounded_OK.to(torch.int8))
-        self.register_buffer("scale_O", scale_O.to(torch.bfloat16))
+        self.register_buffer("scale_O", scale_O)
         self.bias = linear.bias
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) to (..., O) in the dtype of `x`."""
         x_NK = x.reshape(-1, x.shape[-1]).to(torch.bfloat16)
         if x.device.type == "cpu":
-            out_NO = torch._weight_int8pack_mm(x_NK, self.weight_OK, self.scale_O)
+            scale_O = self.scale_O.to(torch.bfloat16)
+            out_NO = torch._weight_int8pack_mm(x_NK, self.weight_OK, scale_O)
         else:
             out_NO = x_NK @ self.weight_OK.T.to(x_NK) * self.scale_O
         if self.bias is not None:
