@@ -124,7 +124,7 @@ def decoding_lines(name: str, config: OmniConfig, bandwidth: float) -> Iterator[
 
 
 def loop_lines(config: OmniConfig) -> Iterator[Line]:
-    """The whole loop, dense, in every precision; the named figures are the fastest's."""
+    """The whole loop, dense, in every precision; the fastest gives the figures."""
     loops = {p: speed_loop.measure(config, p) for p in PRECISIONS}
     fastest = min(loops, key=lambda precision: loops[precision].real_time_factor)
     for precision, loop in loops.items():

@@ -267,6 +267,20 @@ _DENSE_BARS: tuple[Bar, ...] = (
         limit=800,
     ),
     Bar(
+        name="gpu_training_mfu",
+        what="of a GPU's bf16 arithmetic that training uses, released size",
+        unit="",
+        sign=">=",
+        limit=0.4,
+    ),
+    Bar(
+        name="gpu_decode_ms",
+        what="a decoding step on a GPU at batch 1, released size",
+        unit="ms",
+        sign="<=",
+        limit=3,
+    ),
+    Bar(
         name="stream_rss_mb",
         what="most memory of a process that reads 200,000 rows of 5 GB",
         unit="MB",

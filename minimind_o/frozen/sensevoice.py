@@ -18,6 +18,7 @@ from torch import Tensor
 from minimind_o.errors import UserError
 from minimind_o.frozen.funasr_directory import auto_model, check_weights
 from minimind_o.frozen.waves import mono, resampled
+from minimind_o.matrix_layout import store_by_columns
 
 NUM_QUERIES = 4  # language, event, emotion, text normalisation: before the speech
 REQUIRED_FILES = ("config.yaml", "configuration.json", "model.pt", "am.mvn")
@@ -117,6 +118,7 @@ def load_sensevoice(directory: Path | str, device: str = "cpu") -> SenseVoice:
     frontend = auto.kwargs["frontend"]
     _check_statistics(frontend, directory / "am.mvn")
     frontend.dither = 0.0
+    store_by_columns(auto.model)
     return SenseVoice(auto.model.eval(), frontend, auto.kwargs["tokenizer"])
 
 

@@ -21,6 +21,7 @@ from transformers import SiglipImageProcessor, SiglipVisionConfig, SiglipVisionM
 from transformers.utils import logging as transformers_logging
 
 from minimind_o.errors import UserError, first_line
+from minimind_o.matrix_layout import store_by_columns
 
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 
@@ -124,7 +125,9 @@ def load_siglip2(directory: Path | str, device: torch.device | str = "cpu") -> S
     ):
         if keys:
             raise UserError(f"{weights} {kind} parameter {min(keys)!r}.")
-    return Siglip2(model.to(device).eval(), processor)
+    model.to(device)
+    store_by_columns(model)
+    return Siglip2(model.eval(), processor)
 
 
 def _read_config(path: Path) -> SiglipVisionConfig:

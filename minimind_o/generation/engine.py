@@ -123,8 +123,9 @@ class Engine:
             mimi: the codec.
             encoders: for requests with speech or pictures.
             max_length: positions of prompt and answer together.
-            frames_per_call: frames that the codec is given at once, after the first.
-                More are cheaper for a codec whose call costs much, and come later.
+            frames_per_call: most frames that the codec is given at once. More are
+                cheaper for a codec whose call costs much. The calls grow to it, each
+                no longer than what the listener already has, so that no gap is heard.
         """
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -260,7 +261,7 @@ class Engine:
                     stopwatch.note_text()
                     yield TextEvent(text=text.last_piece, token_id=token)
                 num_pending = grid.num_whole_frames - num_decoded
-                enough = self.frames_per_call if num_decoded else 1
+                enough = min(self.frames_per_call, max(1, num_decoded))
                 if num_pending >= enough or (num_pending and grid.is_complete):
                     events = self._decode(grid, num_decoded)
                     num_decoded += len(events)

@@ -8,6 +8,7 @@ from minimind_o.data.encoders import MediaEncoders
 from minimind_o.errors import UserError
 from minimind_o.frozen.mimi import load_mimi
 from minimind_o.generation.engine import Engine
+from minimind_o.matrix_layout import store_by_columns
 from minimind_o.model import OmniModel
 from minimind_o.model.precision import to_precision
 from minimind_o.tokenizer import load as load_tokenizer
@@ -28,6 +29,7 @@ def load_engine(
             together.
     """
     model = to_precision(OmniModel.load(assets.omni), precision).to(device)
+    store_by_columns(model)
     mimi = load_mimi(assets.mimi, device)
     if mimi.num_codes != model.config.num_codes:
         raise UserError(

@@ -84,8 +84,11 @@ class RotaryEmbedding(nn.Module):
         stretched = ((pairs - low) / max(high - low, 1e-3)).clamp(0, 1)
         return frequencies * (1 - stretched + stretched / config.yarn_factor)
 
-    def forward(self, start: int, length: int) -> tuple[Tensor, Tensor]:
-        """Tables (length, E/2) of the positions from `start` on."""
+    def forward(self, start: int | Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """Tables (length, E/2) of the positions from `start` on, a number or (1,)."""
+        if isinstance(start, Tensor):
+            positions = start + torch.arange(length, device=start.device)
+            return self.cos_TE[positions], self.sin_TE[positions]
         end = start + length
         return self.cos_TE[start:end], self.sin_TE[start:end]
 
@@ -140,7 +143,8 @@ class Attention(nn.Module):
             out_BHTE, _ = self._explicit(q_BHTE, k_BKTE, v_BKTE)
         else:
             dtype = v_BKTE.dtype
-            out_BHTE = self._fused(q_BHTE.to(dtype), k_BKTE.to(dtype), v_BKTE)
+            mask = None if cache is None else cache.mask
+            out_BHTE = self._fused(q_BHTE.to(dtype), k_BKTE.to(dtype), v_BKTE, mask)
         return self.o_proj(out_BHTE.transpose(1, 2).flatten(2))
 
     @staticmethod
@@ -155,13 +159,17 @@ class Attention(nn.Module):
             and q_BHTE.shape[2] <= MAX_EXPLICIT_POSITIONS
         )
 
-    def _fused(self, q_BHTE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor) -> Tensor:
+    def _fused(
+        self, q_BHTE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask_1S: Tensor | None
+    ) -> Tensor:
         num_new, num_all = q_BHTE.shape[2], k_BKSE.shape[2]
         if num_new == 1:
             # The queries of one group see the same keys: as rows of one product they
             # need no copies of the cache.
             grouped = q_BHTE.unflatten(1, (self.num_kv_heads, -1)).flatten(2, 3)
-            out = F.scaled_dot_product_attention(grouped, k_BKSE, v_BKSE)
+            out = F.scaled_dot_product_attention(
+                grouped, k_BKSE, v_BKSE, attn_mask=mask_1S
+            )
             return out.reshape(q_BHTE.shape)
         num_groups = self.num_heads // self.num_kv_heads
         k_BHSE = k_BKSE.repeat_interleave(num_groups, dim=1)

@@ -16,6 +16,10 @@ class KVCache:
     written the same positions the stack calls `advance` once.
     """
 
+    mask: Tensor | None = None
+    """0 where a new position may look among what `extend` returns, -inf where not
+    (`FixedKVCache`); None: everywhere."""
+
     def __init__(
         self,
         *,
@@ -56,6 +60,49 @@ class KVCache:
         """Forget every position from `length` on; 0 makes the cache new."""
         assert 0 <= length <= self.length
         self.length = length
+
+
+class FixedKVCache(KVCache):
+    """Goes on from another cache with shapes that never change, one position a step.
+
+    Every layer sees the whole cache, behind a mask, and where to write is a tensor: a
+    step is then the same operations on the same memory each time, which a CUDA graph
+    can play back.
+    """
+
+    length: Tensor  # type: ignore[assignment]
+    """(1,): positions filled."""
+    mask: Tensor
+
+    def __init__(self, cache: KVCache) -> None:
+        self.keys, self.values = cache.keys, cache.values
+        self.max_length = cache.max_length
+        self.length = torch.tensor([cache.length], device=cache.keys.device)
+        self._positions = torch.arange(cache.max_length, device=cache.keys.device)
+        self.mask = cache.keys.new_zeros(1, cache.max_length)
+        self._update_mask()
+
+    def _update_mask(self) -> None:
+        """The filled positions can be seen, and the one that is written next."""
+        self.mask.copy_(torch.where(self._positions > self.length, -torch.inf, 0.0))
+
+    def extend(
+        self, layer: int, k_BKTE: Tensor, v_BKTE: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Write one position of one layer; return all there is room for."""
+        for store, new in ((self.keys, k_BKTE), (self.values, v_BKTE)):
+            store[layer].index_copy_(2, self.length, new.to(store.dtype))
+        return self.keys[layer], self.values[layer]
+
+    def advance(self, num_positions: int) -> None:
+        """Count the position."""
+        self.length += num_positions
+        self._update_mask()
+
+    def truncate(self, length: int) -> None:
+        """Forget every position from `length` on."""
+        self.length.fill_(length)
+        self._update_mask()
 
 
 class OmniCache:

@@ -2,7 +2,7 @@
 
 At batch 1 a step is as fast as memory gives the weights, so half the bytes are nearly
 half the time. `int8` keeps each row of a linear layer's matrix as integers of 8 bits
-and one scale (weight-only, symmetric); the numbers that flow through stay bfloat16.
+and one scale (weight-only, symmetric); everything else stays float32.
 
 Shapes: N input rows, K inputs, O outputs.
 """
@@ -31,15 +31,14 @@ class Int8Linear(nn.Module):
         scale_O = weight_OK.abs().amax(dim=1).clamp(min=1e-12) / _LARGEST
         rounded_OK = (weight_OK / scale_O[:, None]).round()
         self.register_buffer("weight_OK", rounded_OK.to(torch.int8))
-        self.register_buffer("scale_O", scale_O)
+        self.register_buffer("scale_O", scale_O.to(torch.bfloat16))
         self.bias = linear.bias
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) to (..., O) in the dtype of `x`."""
         x_NK = x.reshape(-1, x.shape[-1]).to(torch.bfloat16)
         if x.device.type == "cpu":
-            scale_O = self.scale_O.to(torch.bfloat16)
-            out_NO = torch._weight_int8pack_mm(x_NK, self.weight_OK, scale_O)
+            out_NO = torch._weight_int8pack_mm(x_NK, self.weight_OK, self.scale_O)
         else:
             out_NO = x_NK @ self.weight_OK.T.to(x_NK) * self.scale_O
         if self.bias is not None:
@@ -51,7 +50,7 @@ def to_precision(model: OmniModel, precision: str) -> OmniModel:
     """The same model, changed in place, its weights in a precision for answering.
 
     Embeddings, the text head (which is one), the code heads and the experts' gates are
-    never integers: they are bfloat16 in `int8`.
+    never integers.
 
     Raises:
         UserError: no precision of that name.
@@ -59,15 +58,16 @@ def to_precision(model: OmniModel, precision: str) -> OmniModel:
     if precision not in WEIGHT_PRECISIONS:
         known = ", ".join(WEIGHT_PRECISIONS)
         raise UserError(f"the precision is {precision!r}; it must be one of {known}.")
-    if precision == "fp32":
-        return model.float()
+    if precision == "bf16":
+        model.to(torch.bfloat16)
+        for module in model.modules():
+            if isinstance(module, RotaryEmbedding):  # angles need more than 8 bits
+                with module.cos_TE.device:
+                    module.reset()
+        return model
+    model.float()
     if precision == "int8":
         _round_weights(model)
-    model.to(torch.bfloat16)
-    for module in model.modules():
-        if isinstance(module, RotaryEmbedding):  # angles need more than 8 bits
-            with module.cos_TE.device:
-                module.reset()
     return model
 
 
