@@ -9,7 +9,7 @@ Shapes: B = 1 batch, S = 9 streams, Q codebook, T position, F frame, N sample.
 """
 
 import weakref
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -131,7 +131,7 @@ class Engine:
         self.tokenizer = tokenizer
         self.mimi = mimi
         self.encoders = encoders or MediaEncoders()
-        self.frames_per_call = frames_per_call
+        self.frames_per_call, self.max_length = frames_per_call, max_length
         self.device = model.thinker.embed_tokens.weight.device
         self._spec = LayoutSpec.from_config(model.config)
         with torch.inference_mode():
@@ -143,10 +143,17 @@ class Engine:
         # Weak, so that a stream nobody holds any more closes, and frees the codec.
         self._running: weakref.ref[Generator[Event, None, None]] | None = None
 
-    def stream(self, request: Request) -> Generator[Event, None, None]:
+    def stream(
+        self, request: Request, on_stage: Callable[[str], None] | None = None
+    ) -> Generator[Event, None, None]:
         """Yield `TextEvent` and `AudioEvent` as they come, and one `EndEvent`.
 
         A stream that is still open is closed: caches and codec serve one at a time.
+
+        Args:
+            request: what is asked.
+            on_stage: called with "encoded" when speech and picture are encoded, and
+                with "prompt read" when the model has read the question.
 
         Raises:
             UserError: at once, for an empty question, one with control tokens or one
@@ -154,7 +161,9 @@ class Engine:
                 be read.
         """
         stopwatch = Stopwatch()
+        note = on_stage or (lambda stage: None)
         media = self._encode(request)
+        note("encoded")
         prompt_ST = self._prompt(request, media)
         max_columns = self._cache.max_length - prompt_ST.shape[1] + 1
         max_frames = min(request.max_frames, max_columns - self._spec.num_codebooks)
@@ -180,7 +189,7 @@ class Engine:
             max_tokens=request.max_text_tokens,
         )
         inputs = self._inputs(request, media)
-        events = self._generate(request, prompt_ST, inputs, text, grid, stopwatch)
+        events = self._generate(request, prompt_ST, inputs, text, grid, stopwatch, note)
         stopwatch.pause()
         running = listened_to(events, stopwatch)
         self._running = weakref.ref(running)
@@ -243,6 +252,7 @@ class Engine:
         text: TextStream,
         grid: CodeGrid,
         stopwatch: Stopwatch,
+        note: Callable[[str], None],
     ) -> Generator[Event, None, None]:
         generator = torch.Generator(self.device)
         if request.seed is None:
@@ -255,6 +265,7 @@ class Engine:
         num_decoded = 0
         with self.mimi.streaming(1):
             text_1V, audio_1QV = self._read_prompt(prompt_ST, inputs)
+            note("prompt read")
             while True:
                 token = text.advance(text_1V, generator)
                 if token is not None:

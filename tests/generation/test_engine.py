@@ -120,6 +120,25 @@ def test_streamed_audio_is_that_of_all_codes_at_once(
     assert np.abs(answer.wave_N - whole).max() < 1e-4
 
 
+def test_codec_calls_grow_with_what_the_listener_has(
+    tiny_omni: OmniModel,
+    tiny_tokenizer: Tokenizer,
+    tiny_mimi: Mimi,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = []
+    step = tiny_mimi.step
+
+    def counted(codes_BQT: torch.Tensor) -> torch.Tensor:
+        sizes.append(codes_BQT.shape[-1])
+        return step(codes_BQT)
+
+    monkeypatch.setattr(tiny_mimi, "step", counted)
+    engine = Engine(tiny_omni, tiny_tokenizer, tiny_mimi, frames_per_call=4)
+    engine.answer(request(max_frames=18, audio_sampling=WILD))
+    assert sizes == [1, 1, 2, 4, 4, 4, 2]
+
+
 def test_events_come_in_order_and_make_the_end(engine: Engine) -> None:
     events = list(engine.stream(request()))
     frames = [e for e in events if isinstance(e, AudioEvent)]
