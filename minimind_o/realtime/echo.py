@@ -42,7 +42,7 @@ class EchoGate:
         """Until which window of the microphone it can be heard, and its powers."""
         self._reference = _Hops()
         self._heard = _Hops()
-        self._tail_H = np.zeros(HOP, np.float32)
+        self._tail_H: NDArray[np.float32] = np.zeros(HOP, np.float32)
 
     def play(self, wave_N: NDArray[np.float32]) -> None:
         """What the loudspeaker is about to play, or has just played, at 16 kHz."""
@@ -76,15 +76,14 @@ class EchoGate:
         powers = np.stack([power_F for _, power_F in self._played])
         echo_F = self.gain * powers.max(axis=0)
         kept_F = np.clip(1 - echo_F / power_F, 0, None)
-        cleaned: NDArray[np.float32] = np.fft.irfft(spectrum_F * kept_F, WINDOW)
-        return cleaned.astype(np.float32)
+        return np.fft.irfft(spectrum_F * kept_F, WINDOW).astype(np.float32)
 
 
 class _Hops:
     """Samples in, blocks of a window that overlap by half out."""
 
     def __init__(self) -> None:
-        self._rest_N = np.zeros(HOP, np.float32)
+        self._rest_N: NDArray[np.float32] = np.zeros(HOP, np.float32)
 
     def push(self, wave_N: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         all_N = np.concatenate([self._rest_N, wave_N.astype(np.float32)])

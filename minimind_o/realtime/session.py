@@ -171,7 +171,7 @@ class Session:
         self._lock = threading.Lock()
         self._utterances = Utterances(self.settings.utterances)
         self._echo = EchoGate()
-        self._rest_N = np.zeros(0, np.float32)
+        self._rest_N: NDArray[np.float32] = np.zeros(0, np.float32)
         self._out: deque[Output] = deque()
         self._turn = 0
         self._answer: _Answer | None = None

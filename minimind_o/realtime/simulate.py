@@ -84,8 +84,8 @@ class VirtualClient:
         self._rng = np.random.default_rng(self.room.seed)
         self._queue: list[Sound] = []
         self._turn, self._offset, self._played = 0, 0, 0
-        silence = np.zeros(round(self.room.delay_s * SAMPLE_RATE), np.float32)
-        self._air_N = silence
+        num_delayed = round(self.room.delay_s * SAMPLE_RATE)
+        self._air_N: NDArray[np.float32] = np.zeros(num_delayed, np.float32)
         self._to_16k = soxr.ResampleStream(SPEAKER_RATE, SAMPLE_RATE, 1)
 
     def listen(self, wave_N: NDArray[np.floating]) -> Heard:
