@@ -287,6 +287,62 @@ _DENSE_BARS: tuple[Bar, ...] = (
         sign="<=",
         limit=1000,
     ),
+    Bar(
+        name="stream_offline_max_error",
+        what="streamed sound against offline decoding, 1,000 turns, no frame missing",
+        unit="",
+        sign="<=",
+        limit=1e-4,
+    ),
+    Bar(
+        name="ttfs_turn_p50_ms",
+        what="decided that speech has ended to the first sample played, median",
+        unit="ms",
+        sign="<=",
+        limit=300,
+    ),
+    Bar(
+        name="ttfs_turn_p95_ms",
+        what="the same, 95th percentile",
+        unit="ms",
+        sign="<=",
+        limit=500,
+    ),
+    Bar(
+        name="barge_in_silence_p95_ms",
+        what="the user speaks to the model being silent, 95th percentile",
+        unit="ms",
+        sign="<=",
+        limit=120,
+    ),
+    Bar(
+        name="barge_in_onset_lost_ms",
+        what="most of a user's onset that was lost in 500 interruptions",
+        unit="ms",
+        sign="<=",
+        limit=0,
+    ),
+    Bar(
+        name="false_interruptions",
+        what="in 30 min of the model's own echo (-12 dB) and 30 of noise (10 dB SNR)",
+        unit="",
+        sign="<=",
+        limit=0,
+    ),
+    Bar(
+        name="soak_rss_growth",
+        what="memory gained in 60 min of conversation, as a share",
+        unit="",
+        sign="<=",
+        limit=0.02,
+    ),
+    Bar(
+        name="concurrent_worst_rtf",
+        what="worst real-time factor of four sessions at once, 2 CPU cores",
+        unit="",
+        sign="<=",
+        limit=1,
+    ),
 )
 
 # What the MoE model is shown by, beside the dense one.

@@ -114,6 +114,8 @@ class SessionSettings:
     """Sound that waits to be taken; then the answer pauses until some was."""
     patience_s: float = 60.0
     """Microphone time for which a client may take nothing of what waits for it."""
+    remembered_turns: int = 200
+    """Turns in the history and among the stamps."""
     report_s: float = 0.2
     """The most that a client plays before it reports it."""
     player_s: float = 3.0
@@ -137,8 +139,8 @@ class _Answer:
     """Samples that the client has reported."""
     referred_N: int = 0
     """Samples that the echo gate knows of."""
-    whole_for_s: float = 0.0
-    """Microphone time since it is whole."""
+    unreported_s: float = 0.0
+    """Microphone time since it is whole, and since the last report."""
     frame_size: int = 0
 
 
@@ -224,7 +226,7 @@ class Session:
                 )
             if num_samples and not answer.played_N:
                 self._stamp("first sample played")
-            answer.played_N = num_samples
+            answer.played_N, answer.unreported_s = num_samples, 0.0
             self._refer(answer)
             if answer.is_whole and num_samples == there_are:
                 self._finish(answer, answer.text)
@@ -355,10 +357,10 @@ class Session:
                 return
         answer = self._answer
         if answer is not None and answer.is_whole:
-            answer.whole_for_s += WINDOW_S
+            answer.unreported_s += WINDOW_S
             left_N = answer.frames * answer.frame_size - answer.played_N
             longest_s = left_N / SPEAKER_RATE + self.settings.player_s
-            if answer.whole_for_s > longest_s:
+            if answer.unreported_s > longest_s:
                 self._finish(answer, answer.text)
 
     def _begin_spoken(self, wave_N: NDArray[np.float32]) -> None:
@@ -370,6 +372,7 @@ class Session:
     ) -> None:
         self._turn += 1
         self.stamps[self._turn] = {}
+        self.stamps.pop(self._turn - self.settings.remembered_turns, None)
         self._answer = _Answer(turn=self._turn, request=request, wave_N=wave_N)
         self._sounds = {}
         self._change(State.THINKING)
@@ -405,6 +408,7 @@ class Session:
         question = answer.request.question or SPOKEN_QUESTION
         self.history.append({"role": "user", "content": question})
         self.history.append({"role": "assistant", "content": heard})
+        del self.history[: -2 * self.settings.remembered_turns]
         self._drop(answer)
         if change and not self._utterances.is_inside:
             self._change(State.LISTENING)

@@ -26,7 +26,7 @@ class UtteranceSettings:
     """Probability from which a window is speech."""
     release: float = 0.35
     """Probability below which it is silence again."""
-    onset_s: float = 0.096
+    onset_s: float = 0.064
     """Speech in a row that begins an utterance."""
     silence_s: float = 0.5
     """Silence in a row that ends it."""

@@ -244,6 +244,15 @@ def test_a_client_that_reports_nothing_is_taken_to_have_played_it() -> None:
     assert session.history[-1]["content"] == "one two three four"
 
 
+def test_a_long_answer_is_played_to_its_end() -> None:
+    one = client(ScriptedAnswerer(tuple(f"word{n} " for n in range(150))), work=400)
+    one.session.ask(Request(question="Well?"))
+    one.wait(11.9)
+    assert one.session.state is State.SPEAKING
+    one.wait(0.3)
+    assert one.session.state is State.LISTENING
+
+
 @pytest.mark.parametrize(
     ("wave", "words"),
     [
