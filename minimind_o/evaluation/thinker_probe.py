@@ -40,10 +40,10 @@ def look_inside(model: OmniModel, text_ids: Sequence[int]) -> Inside:
     rotary = thinker.rotary(0, x_BTD.shape[1])
     states, attention = [x_BTD[0]], []
     for index, layer in enumerate(thinker.layers):
-        capture = {index: torch.empty(0)}
+        capture: list[Tensor] = []
         x_BTD = layer(x_BTD, rotary, None, index, capture)
         states.append(x_BTD[0])
-        attention.append(capture[index][0])
+        attention.append(capture[0][0])
     return Inside(states_LTD=torch.stack(states), attention_LHTT=torch.stack(attention))
 
 

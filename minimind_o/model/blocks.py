@@ -123,12 +123,12 @@ class Attention(nn.Module):
         rotary: tuple[Tensor, Tensor],
         cache: KVCache | None = None,
         layer: int = 0,
-        capture: dict[int, Tensor] | None = None,
+        capture: list[Tensor] | None = None,
     ) -> Tensor:
         """Attend to this and earlier positions.
 
-        With `capture` the probabilities (B, H, T, S), in float32, are put there under
-        this layer's number; that path keeps them, so it is slower.
+        To `capture` the probabilities (B, H, T, S), in float32, are appended; that path
+        keeps them, so it is slower.
         """
         heads = (*x_BTD.shape[:2], -1, self.head_size)
         q_BHTE = self.q_norm(self.q_proj(x_BTD).view(heads)).transpose(1, 2)
@@ -138,7 +138,8 @@ class Attention(nn.Module):
         if cache is not None:
             k_BKTE, v_BKTE = cache.extend(layer, k_BKTE, v_BKTE)
         if capture is not None:
-            out_BHTE, capture[layer] = self._explicit(q_BHTE, k_BKTE, v_BKTE)
+            out_BHTE, probabilities = self._explicit(q_BHTE, k_BKTE, v_BKTE)
+            capture.append(probabilities)
         elif self._is_explicit_faster(q_BHTE):
             out_BHTE, _ = self._explicit(q_BHTE, k_BKTE, v_BKTE)
         else:
@@ -286,11 +287,10 @@ class Block(nn.Module):
         rotary: tuple[Tensor, Tensor],
         cache: KVCache | None = None,
         layer: int = 0,
-        capture: dict[int, Tensor] | None = None,
+        capture: list[Tensor] | None = None,
     ) -> Tensor:
         """Transform (B, T, D); the other arguments are those of `Attention`."""
-        is_captured = capture is not None and layer in capture
-        if self.recomputes and torch.is_grad_enabled() and not is_captured:
+        if self.recomputes and torch.is_grad_enabled() and capture is None:
             out_BTD: Tensor = checkpoint(
                 self._transform, x_BTD, rotary, use_reentrant=False
             )
@@ -303,7 +303,7 @@ class Block(nn.Module):
         rotary: tuple[Tensor, Tensor],
         cache: KVCache | None = None,
         layer: int = 0,
-        capture: dict[int, Tensor] | None = None,
+        capture: list[Tensor] | None = None,
     ) -> Tensor:
         normalised = self.attention_norm(x_BTD)
         x_BTD = x_BTD + self.attention(normalised, rotary, cache, layer, capture)

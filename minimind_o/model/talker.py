@@ -142,8 +142,11 @@ class Talker(nn.Module):
         x_BTD = text_BTD + self.codec_proj(embedded_BTD) * self.audio_scale
         rotary = self.rotary(cache.length if cache is not None else 0, x_BTD.shape[1])
         for index, block in enumerate(self.layers):
-            wanted = capture if capture is not None and index in capture else None
-            x_BTD = block(x_BTD, rotary, cache, index, wanted)
+            is_wanted = capture is not None and index in capture
+            kept: list[Tensor] | None = [] if is_wanted else None
+            x_BTD = block(x_BTD, rotary, cache, index, kept)
+            if capture is not None and kept:
+                (capture[index],) = kept
         if cache is not None:
             cache.advance(x_BTD.shape[1])
         return self.norm(x_BTD)

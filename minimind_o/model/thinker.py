@@ -44,7 +44,7 @@ class Thinker(nn.Module):
             x_BTD = self.layers[index](x_BTD, rotary, cache, index)
         bridge_BTD = x_BTD
         if num_text_positions is not None:
-            x_BTD = x_BTD[:, :num_text_positions]
+            x_BTD = x_BTD[:, :num_text_positions].contiguous()
             rotary = (rotary[0][:num_text_positions], rotary[1][:num_text_positions])
         if x_BTD.shape[1]:
             for index in range(self.num_lower_layers, len(self.layers)):

@@ -416,3 +416,27 @@ def board_events(path: Path) -> list[Event]:
         events.append(Event.FromString(data[12 : 12 + size]))
         data = data[16 + size :]
     return events
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++")
+def test_compiling_or_not_is_no_matter_to_a_resumed_run(
+    files: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sigterm_at: Callable[[int], None],
+) -> None:
+    for first in (False, True):
+        whole, parts = tmp_path / f"whole_{first}", tmp_path / f"parts_{first}"
+        recipe = tiny_recipe(num_steps=6, save_every=3, compile=first)
+        train(files, whole, recipe)
+        sigterm_at(3)
+        with pytest.raises(SystemExit):
+            train(files, parts, recipe)
+        monkeypatch.undo()
+        train(files, parts, replace(recipe, compile=not first))
+        for one, other in zip(metrics(whole), metrics(parts), strict=True):
+            assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
+        weights = checkpoint(parts)["model"]
+        for name, value in checkpoint(whole)["model"].items():
+            error = (weights[name] - value).norm() / value.norm().clamp(min=1e-9)
+            assert float(error) < 1e-5, name
