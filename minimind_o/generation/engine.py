@@ -152,8 +152,9 @@ class Engine:
 
         Args:
             request: what is asked.
-            on_stage: called with "encoded" when speech and picture are encoded, and
-                with "prompt read" when the model has read the question.
+            on_stage: called with "encoded" when speech and picture are encoded, with
+                "prompt read" when the model has read the question, and with "first
+                frame" when all codes of the first frame are drawn.
 
         Raises:
             UserError: at once, for an empty question, one with control tokens or one
@@ -274,6 +275,8 @@ class Engine:
                 num_pending = grid.num_whole_frames - num_decoded
                 enough = min(self.frames_per_call, max(1, num_decoded))
                 if num_pending >= enough or (num_pending and grid.is_complete):
+                    if not num_decoded:
+                        note("first frame")
                     events = self._decode(grid, num_decoded)
                     num_decoded += len(events)
                     stopwatch.note_audio()
