@@ -155,12 +155,10 @@ def latency(bench: Bench) -> Iterator[tuple[str, float, str]]:
 def interruptions(bench: Bench) -> Iterator[tuple[str, float, str]]:
     """A user who speaks at a random moment of an answer, over its echo."""
     lost, silent = [], []
-    one = bench.client(Room(echo_db=ECHO_DB))
+    one = bench.client(Room(echo_db=ECHO_DB), work=4)
     count = bench.times(500)
     bar = tqdm(total=count, desc="interruptions", mininterval=10)
     while len(silent) < count:
-        while one.session.state is not State.LISTENING:
-            one.wait(0.32)
         one.session.ask(Request(question="Tell me the months of the year."))
         one.wait(float(bench.rng.uniform(0.3, 2.0)))
         if one.session.state is not State.SPEAKING:
@@ -182,8 +180,7 @@ def interruptions(bench: Bench) -> Iterator[tuple[str, float, str]]:
         while one.session.state in (State.SPEAKING, State.HEARING):
             one.wait(0.032)
         lost.append(onset_lost(one.session, asked))
-        one.work = 16
-        one.session.ask(Request(question="Stop."))
+        one.work = 4
         one.heard.played.clear()
         one.heard.outputs.clear()
         bar.update()

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
@@ -302,6 +303,77 @@ def curves(
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if len(table) > 1:
         axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def conversation(
+    user: ArrayLike,
+    model: ArrayLike,
+    states: Sequence[str],
+    *,
+    window_s: float,
+    rates: tuple[int, int] = (16_000, SAMPLE_RATE),
+) -> Picture:
+    """Who spoke when: the user above, the model below, and between them the state.
+
+    Args:
+        user: what the microphone heard.
+        model: what the loudspeaker played.
+        states: of the session, one for each window of `window_s` seconds.
+        window_s: seconds of a window.
+        rates: sampling rates of the two.
+    """
+    figure = Picture(figsize=(9.5, 3.2), layout="constrained")
+    top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(2, 1, 2))
+    for axes, wave, rate, colour, label in (
+        (top, user, rates[0], ORANGE, "user"),
+        (bottom, model, rates[1], BLUE, "model"),
+    ):
+        samples = np.asarray(wave)
+        axes.plot(np.arange(len(samples)) / rate, samples, color=colour, lw=0.4)
+        axes.set_yticks([])
+        axes.set_ylabel(label, rotation=0, ha="right", va="center")
+    colours = dict(zip(dict.fromkeys(states), (GREY, *COLOURS), strict=False))
+    begins = 0
+    for place, state in enumerate(states):
+        if place + 1 == len(states) or states[place + 1] != state:
+            width = (place + 1 - begins) * window_s
+            middle.barh(0, width, left=begins * window_s, color=colours[state])
+            begins = place + 1
+    patches = [Patch(color=colour, label=name) for name, colour in colours.items()]
+    figure.legend(
+        handles=patches, loc="outside upper center", ncols=len(patches), frameon=False
+    )
+    middle.set_ylabel("session", rotation=0, ha="right", va="center")
+    middle.set_yticks([])
+    bottom.set(xlabel="second", xlim=(0, len(states) * window_s))
+    for axes in (top, middle, bottom):
+        axes.spines[["top", "right", "left"]].set_visible(False)
+    return figure
+
+
+def waterfall(
+    stages: Mapping[str, tuple[float, float]], meanings: Mapping[str, str]
+) -> Picture:
+    """Stretches of time one under another, each from where the one before ends.
+
+    Args:
+        stages: begin and end of each, in ms.
+        meanings: what the time of each went to.
+    """
+    figure, (axes,) = _panels(1, height=0.5 + 0.32 * len(stages))
+    last = max((end for _, end in stages.values()), default=1.0)
+    for row, (name, (begin, end)) in enumerate(stages.items()):
+        axes.barh(row, max(end - begin, last / 400), left=begin, color=BLUE, height=0.7)
+        text = f"{end - begin:.0f} ms  {meanings.get(name, '')}"
+        is_left = begin > last / 2
+        axes.text(
+            begin - last / 100 if is_left else end + last / 100, row, text,
+            ha="right" if is_left else "left", va="center", fontsize=8,
+        )  # fmt: skip
+    axes.set_yticks(range(len(stages)), list(stages))
+    axes.invert_yaxis()
+    axes.set(xlabel="ms after the end of speech", xlim=(0, last * 1.02))
     return figure
 
 

@@ -86,6 +86,27 @@ def test_events_stand_at_their_steps():
     assert np.allclose(places, [(0, 1), (8, 0)])
 
 
+def test_a_conversation_shows_how_long_each_state_was():
+    states = ["listening"] * 3 + ["hearing"] * 4 + ["listening"]
+    figure = plots.conversation(np.zeros(8), np.zeros(12), states, window_s=0.5)
+    bars = [bar for group in figure.axes[1].containers for bar in group]
+    stretches = [(bar.get_x(), bar.get_width()) for bar in bars]
+    assert stretches == [(0, 1.5), (1.5, 2), (3.5, 0.5)]
+    assert bars[0].get_facecolor() == bars[2].get_facecolor()
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["listening", "hearing"]
+
+
+def test_a_waterfall_begins_where_the_stage_before_ends():
+    figure = plots.waterfall({"a": (0, 5), "b": (5, 20)}, {"b": "slow"})
+    bars = [bar for group in figure.axes[0].containers for bar in group]
+    assert [(bar.get_x(), bar.get_width()) for bar in bars] == [(0, 5), (5, 15)]
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        "5 ms  ",
+        "15 ms  slow",
+    ]
+
+
 def test_each_setting_has_its_probabilities():
     table = {"cold": np.array([1.0, 0.0]), "hot": np.array([0.6, 0.4])}
     figure = plots.token_probabilities(["a", "b"], table)

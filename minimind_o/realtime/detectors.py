@@ -36,7 +36,7 @@ class EnergyDetector:
 
     def reset(self) -> None:
         """Forget how quiet it was."""
-        self.floor = 1e-4
+        self.floor = np.inf
 
     def probability(self, window_N: NDArray[np.float32]) -> float:
         """0.5 at `ratio` times the floor, which falls fast and rises slowly."""
