@@ -1,7 +1,8 @@
 """One optimiser step, validation, and the loop around them.
 
 Losses divide by the number of labels in the whole step, over all processes, so that the
-objective does not hang on how the batch is split.
+objective does not hang on how the batch is split. One part does: the experts' balance
+loss is a product of two means over a batch, and, as released, each batch has its own.
 """
 
 import itertools
