@@ -79,7 +79,12 @@ def assets(tmp_path):
 @pytest.fixture
 def engine(monkeypatch):
     scripted = ScriptedEngine()
-    monkeypatch.setattr(demo_module, "load_engine", lambda assets: scripted)
+
+    def load(assets, *, precision):
+        scripted.precision = precision
+        return scripted
+
+    monkeypatch.setattr(demo_module, "load_engine", load)
     return scripted
 
 
@@ -112,13 +117,20 @@ def test_say_writes_the_sound_while_the_rest_is_being_generated(
 
 
 def test_options_reach_the_engine(tmp_path, assets, engine):
-    speaking = Speaking(voice="ben", seed=7, temperature=0.3, audio_temperature=0)
+    speaking = Speaking(
+        voice="ben",
+        seed=7,
+        temperature=0.3,
+        audio_temperature=0,
+        precision="int8",
+    )
     ask(Asked(text="What?"), tmp_path / "a.wav", speaking, assets)
     (request,) = engine.requests
     assert request.voice.name == "ben"
     assert request.seed == 7
     assert request.text_sampling.temperature == 0.3
     assert request.audio_sampling.temperature == 0
+    assert engine.precision == "int8"
 
 
 def test_an_answer_without_sound_is_no_success(tmp_path, assets, engine):

@@ -17,6 +17,7 @@ from torch import Tensor
 from minimind_o.data.world import Dialogue, read_aloud
 from minimind_o.errors import UserError
 from minimind_o.model import OmniModel
+from minimind_o.model.blocks import Captured
 from minimind_o.tokenizer import Tokenizer
 
 _MARKED = re.compile(r"([A-Za-z']+)\{([^}]*)\}")
@@ -40,7 +41,7 @@ def look_inside(model: OmniModel, text_ids: Sequence[int]) -> Inside:
     rotary = thinker.rotary(0, x_BTD.shape[1])
     states, attention = [x_BTD[0]], []
     for index, layer in enumerate(thinker.layers):
-        capture: list[Tensor] = []
+        capture = Captured()
         x_BTD = layer(x_BTD, rotary, None, index, capture)
         states.append(x_BTD[0])
         attention.append(capture[0][0])

@@ -28,6 +28,12 @@ def matmul_dtype(x: Tensor) -> torch.dtype:
     return x.dtype
 
 
+class Captured(list[Tensor]):
+    """What a block is to leave behind; a plain list would be copied on its way into a
+    sharded one.
+    """
+
+
 class RMSNorm(nn.Module):
     """Scale to unit root mean square, in float32 whatever comes in.
 
@@ -123,7 +129,7 @@ class Attention(nn.Module):
         rotary: tuple[Tensor, Tensor],
         cache: KVCache | None = None,
         layer: int = 0,
-        capture: list[Tensor] | None = None,
+        capture: Captured | None = None,
     ) -> Tensor:
         """Attend to this and earlier positions.
 
@@ -287,7 +293,7 @@ class Block(nn.Module):
         rotary: tuple[Tensor, Tensor],
         cache: KVCache | None = None,
         layer: int = 0,
-        capture: list[Tensor] | None = None,
+        capture: Captured | None = None,
     ) -> Tensor:
         """Transform (B, T, D); the other arguments are those of `Attention`."""
         if self.recomputes and torch.is_grad_enabled() and capture is None:
@@ -303,7 +309,7 @@ class Block(nn.Module):
         rotary: tuple[Tensor, Tensor],
         cache: KVCache | None = None,
         layer: int = 0,
-        capture: list[Tensor] | None = None,
+        capture: Captured | None = None,
     ) -> Tensor:
         normalised = self.attention_norm(x_BTD)
         x_BTD = x_BTD + self.attention(normalised, rotary, cache, layer, capture)

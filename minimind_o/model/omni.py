@@ -61,10 +61,6 @@ class ParameterCounts(NamedTuple):
     """Without the experts that a position is not sent to."""
 
 
-class Captured(dict[int, Tensor]):
-    """Attention by layer; unlike a dict it is not copied on its way into a module."""
-
-
 class OmniModel(nn.Module):
     """The model of one `OmniConfig`, with random weights unless loaded."""
 
@@ -392,7 +388,7 @@ class OmniModel(nn.Module):
                     f"capture_attention asks for Talker layer {layer}; the Talker has "
                     f"layers 0 to {num_layers - 1}."
                 )
-        return Captured({layer: torch.empty(0) for layer in wanted or ()})
+        return {layer: torch.empty(0) for layer in wanted or ()}
 
     def _check_length(self, length: int) -> None:
         if length > self.config.max_position_embeddings:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minimind_o.config import OmniConfig
-from minimind_o.model.blocks import Block, RMSNorm, RotaryEmbedding
+from minimind_o.model.blocks import Block, Captured, RMSNorm, RotaryEmbedding
 from minimind_o.model.cache import KVCache
 
 INITIAL_TEXT_SCALE = 3.0
@@ -143,7 +143,7 @@ class Talker(nn.Module):
         rotary = self.rotary(cache.length if cache is not None else 0, x_BTD.shape[1])
         for index, block in enumerate(self.layers):
             is_wanted = capture is not None and index in capture
-            kept: list[Tensor] | None = [] if is_wanted else None
+            kept = Captured() if is_wanted else None
             x_BTD = block(x_BTD, rotary, cache, index, kept)
             if capture is not None and kept:
                 (capture[index],) = kept
