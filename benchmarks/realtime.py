@@ -112,8 +112,7 @@ def turns(bench: Bench) -> Iterator[tuple[str, float, str]]:
         sounds = [o for _, o in one.heard.outputs[first:] if isinstance(o, Sound)]
         assert [s.number for s in sounds] == list(range(len(sounds))), turn
         assert len(sounds) == len(recorder.codes)
-        one.heard.outputs.clear()
-        one.heard.played.clear()
+        one.forget()
         if sounds:
             codes_QF = torch.from_numpy(np.stack(recorder.codes, axis=1))
             whole_N = bench.engine.mimi.decode(codes_QF[None])[0].numpy()
@@ -139,8 +138,7 @@ def latency(bench: Bench) -> Iterator[tuple[str, float, str]]:
         turn = one.session.turn
         while one.session.turn == turn or one.session.state is not State.LISTENING:
             one.wait(0.032)
-        one.heard.outputs.clear()
-        one.heard.played.clear()
+        one.forget()
         stamps = one.session.stamps[one.session.turn]
         if number and "first sample played" in stamps:  # the first one warms up
             waits.append(stamps["first sample played"] - stamps["decided"])
@@ -181,8 +179,7 @@ def interruptions(bench: Bench) -> Iterator[tuple[str, float, str]]:
             one.wait(0.032)
         lost.append(onset_lost(one.session, asked))
         one.work = 4
-        one.heard.played.clear()
-        one.heard.outputs.clear()
+        one.forget()
         bar.update()
     bar.close()
     silent_ms = 1000 * np.array(silent)
@@ -224,8 +221,7 @@ def false(bench: Bench) -> Iterator[tuple[str, float, str]]:
             echo.session.ask(Request(question=fact.question))
         echo.wait(0.64)
         wrong["echo"] += len(echo.heard.seconds_of(State.HEARING))
-        echo.heard.outputs.clear()
-        echo.heard.played.clear()
+        echo.forget()
         bar.update(0.64)
     level = float(np.sqrt(np.mean(bench.question() ** 2)))
     noise = bench.client(Room(noise=level * 10 ** (-NOISE_SNR_DB / 20)))
@@ -235,8 +231,7 @@ def false(bench: Bench) -> Iterator[tuple[str, float, str]]:
             noise.session.ask(Request(question=fact.question))
         noise.wait(0.64)
         wrong["noise"] += len(noise.heard.seconds_of(State.HEARING))
-        noise.heard.outputs.clear()
-        noise.heard.played.clear()
+        noise.forget()
         bar.update(0.64)
     bar.close()
     note = f"{minutes:g} min each; from echo {wrong['echo']}, noise {wrong['noise']}"
@@ -255,8 +250,7 @@ def soak(bench: Bench) -> Iterator[tuple[str, float, str]]:
         before = one.now
         one.listen(bench.question())
         one.wait(float(bench.rng.uniform(0.5, 4.0)))
-        one.heard.outputs.clear()
-        one.heard.played.clear()
+        one.forget()
         sizes.append(process.memory_info().rss)
         bar.update(one.now - before)
     bar.close()

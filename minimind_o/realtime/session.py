@@ -202,11 +202,10 @@ class Session:
         if not np.isfinite(wave_N).all():
             raise UserError("microphone samples must be finite; some are not.")
         with self._lock:
-            if self.state is State.CLOSED:
-                return
             windows, self._rest_N = windows_of(wave_N.astype(np.float32), self._rest_N)
             for window_N in windows:
-                self._hear_window(window_N)
+                if self.state is not State.CLOSED:  # which a window may have done
+                    self._hear_window(window_N)
 
     def played(self, turn: int, num_samples: int) -> None:
         """The client has played so many samples of a turn, from its beginning.
@@ -326,6 +325,8 @@ class Session:
 
     def _hear_window(self, window_N: NDArray[np.float32]) -> None:
         self._wait_for_client()
+        if self.state is State.CLOSED:
+            return
         cleaned_N = self._echo.clean(window_N)
         probability = self._detector.probability(cleaned_N)
         change = self._utterances.push(window_N, probability)
@@ -354,7 +355,6 @@ class Session:
             self._untaken_s += WINDOW_S
             if self._untaken_s > self.settings.patience_s:
                 self._close()
-                return
         answer = self._answer
         if answer is not None and answer.is_whole:
             answer.unreported_s += WINDOW_S
@@ -401,7 +401,7 @@ class Session:
     def _give_up(self, answer: _Answer, message: str) -> None:
         if self._answer is answer:
             self._send(Problem(turn=answer.turn, message=message))
-            self._answer = None
+            self._drop(answer)
             self._change(State.LISTENING)
 
     def _finish(self, answer: _Answer, heard: str, *, change: bool = True) -> None:

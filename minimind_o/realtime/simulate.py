@@ -73,11 +73,11 @@ class VirtualClient:
     Args:
         session: of its own.
         room: what its microphone hears of it.
-        work: pieces of work that the session does in a window; None where a host works.
+        work: pieces of work that the session does in a window; 0 where a host works.
     """
 
     def __init__(
-        self, session: Session, room: Room | None = None, work: int | None = 16
+        self, session: Session, room: Room | None = None, work: int = 16
     ) -> None:
         self.session, self.room, self.work = session, room or Room(), work
         self.heard = Heard()
@@ -100,6 +100,11 @@ class VirtualClient:
         """Let the user be silent."""
         return self.listen(np.zeros(round(seconds * SAMPLE_RATE), np.float32))
 
+    def forget(self) -> None:
+        """Let go of what was heard, but not of the time that has gone by."""
+        self.heard.outputs.clear()
+        self.heard.played.clear()
+
     @property
     def now(self) -> float:
         """Seconds of the microphone."""
@@ -107,7 +112,7 @@ class VirtualClient:
 
     def _window(self, window_N: NDArray[np.float32]) -> None:
         self.session.hear(window_N + self._echo() + self._noise())
-        for _ in range(self.work or 0):
+        for _ in range(self.work):
             if not self.session.work():
                 break
         for output in self.session.take():

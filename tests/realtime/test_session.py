@@ -222,7 +222,8 @@ def test_a_client_that_is_gone_is_let_go() -> None:
     session = Session(answerer, LevelDetector(), Request(), settings)
     session.ask(Request(question="Well?"))
     session.work()
-    session.hear(np.zeros(round(2.5 * 16_000), np.float32))
+    late = np.concatenate([np.zeros(round(2.5 * 16_000), np.float32), speech(1.0)])
+    session.hear(late)
     assert session.state is State.CLOSED
     while session.work():
         pass
