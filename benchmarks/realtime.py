@@ -212,30 +212,36 @@ def onset_lost(session: Session, asked_N: np.ndarray) -> float:
 def false(bench: Bench) -> Iterator[tuple[str, float, str]]:
     """Half an hour of the model talking to itself, and half an hour of noise."""
     minutes = 30 * bench.scale
-    echo = bench.client(Room(echo_db=ECHO_DB))
-    wrong = {"echo": 0, "noise": 0}
-    bar = tqdm(total=round(2 * minutes * 60), desc="false", mininterval=10)
-    while echo.now < minutes * 60:
-        fact = bench.facts[bench.rng.integers(len(bench.facts))]
-        if echo.session.state is State.LISTENING:
-            echo.session.ask(Request(question=fact.question))
-        echo.wait(0.64)
-        wrong["echo"] += len(echo.heard.seconds_of(State.HEARING))
-        echo.forget()
-        bar.update(0.64)
     level = float(np.sqrt(np.mean(bench.question() ** 2)))
+    echo = bench.client(Room(echo_db=ECHO_DB))
     noise = bench.client(Room(noise=level * 10 ** (-NOISE_SNR_DB / 20)))
-    while noise.now < minutes * 60:
-        if noise.session.state is State.LISTENING and bench.rng.random() < 0.2:
-            fact = bench.facts[bench.rng.integers(len(bench.facts))]
-            noise.session.ask(Request(question=fact.question))
-        noise.wait(0.64)
-        wrong["noise"] += len(noise.heard.seconds_of(State.HEARING))
-        noise.forget()
-        bar.update(0.64)
+    bar = tqdm(total=round(2 * minutes * 60), desc="false", mininterval=10)
+    wrong = {
+        "echo": times_heard(bench, echo, minutes, asking=1.0, bar=bar),
+        "noise": times_heard(bench, noise, minutes, asking=0.2, bar=bar),
+    }
     bar.close()
     note = f"{minutes:g} min each; from echo {wrong['echo']}, noise {wrong['noise']}"
     yield "false_interruptions", float(sum(wrong.values())), note
+
+
+def times_heard(
+    bench: Bench, one: VirtualClient, minutes: float, *, asking: float, bar: tqdm
+) -> int:
+    """How often a session takes what is no user for one; it is asked in writing.
+
+    asking: how likely it is to be asked something at a moment when it listens.
+    """
+    found = 0
+    while one.now < minutes * 60:
+        if one.session.state is State.LISTENING and bench.rng.random() < asking:
+            fact = bench.facts[bench.rng.integers(len(bench.facts))]
+            one.session.ask(Request(question=fact.question))
+        one.wait(0.64)
+        found += len(one.heard.seconds_of(State.HEARING))
+        one.forget()
+        bar.update(0.64)
+    return found
 
 
 @measure
