@@ -20,16 +20,14 @@ STAGES = {
     "first sample played": "on the way to the loudspeaker",
 }
 """The stages that end a stretch of time, in order, and what the time went to."""
-START = "end of speech"
+STARTS = ("end of speech", "asked")
+"""What a turn begins with: the last word that was spoken, or what was written."""
 
 
 def waterfall(stamps: Stamps) -> dict[str, tuple[float, float]]:
-    """Begin and end of every stage that the turn has, in ms after the end of speech.
-
-    A turn without a spoken question begins at its first stamp.
-    """
+    """Begin and end of every stage that the turn has, in ms after its start."""
     known = [name for name in STAGES if name in stamps]
-    start = stamps.get(START, min((stamps[name] for name in known), default=0.0))
+    start = next((stamps[name] for name in STARTS if name in stamps), 0.0)
     out, before = {}, start
     for name in known:
         out[name] = (1000 * (before - start), 1000 * (stamps[name] - start))

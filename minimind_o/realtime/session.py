@@ -249,6 +249,20 @@ class Session:
                     picture=request.picture,
                 )
             )
+            self._stamp("asked")
+
+    def use(self, request: Request) -> None:
+        """Give the answers from the next on another voice, sampling or limits."""
+        with self._lock:
+            self._request = request
+
+    def interrupt(self) -> None:
+        """Be silent, as if the user had begun to speak, and listen."""
+        with self._lock:
+            if self.state in (State.THINKING, State.SPEAKING):
+                self._interrupt()
+                self._unanswered_N = None
+                self._change(State.LISTENING)
 
     def close(self) -> None:
         """End it; `work` lets go of what it holds."""

@@ -25,9 +25,10 @@ def test_a_waterfall_has_no_gap() -> None:
     assert times[-1] == pytest.approx(700)
 
 
-def test_a_written_question_begins_at_its_first_stamp() -> None:
+def test_a_written_question_begins_when_it_was_asked() -> None:
     written = {k: v for k, v in STAMPS.items() if k not in ("end of speech", "decided")}
-    assert waterfall(written)["encoded"] == (0, 0)
+    found = waterfall({"asked": 10.51, **written})
+    assert found["encoded"] == pytest.approx((0, 10))
     assert waterfall({}) == {}
 
 
