@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
@@ -47,7 +48,8 @@ def waveform(
     samples = np.asarray(wave)
     seconds = np.arange(len(samples)) / sample_rate
     axes.plot(seconds, samples, color=BLUE, lw=0.4)
-    axes.set(xlim=(0, seconds[-1]), ylabel="sample", xlabel="second")
+    longest = max(len(samples), 1) / sample_rate
+    axes.set(xlim=(0, longest), ylabel="sample", xlabel="second")
     _write_marks(axes, marks)
     return figure
 
@@ -103,6 +105,50 @@ def code_grid(
     axes.tick_params(length=0)
     frames = [(second * frame_rate - 0.5, name) for second, name in marks]
     _write_marks(axes, frames)
+    return figure
+
+
+def staggered_codes(codes_QT: ArrayLike) -> Picture:
+    """Codes where the model writes them: a row a codebook, a column a step.
+
+    Codebook q of frame f is written in step f + q + 1; the cells of a frame have one
+    colour, and so lie on a diagonal.
+    """
+    codes = np.asarray(codes_QT)
+    num_codebooks, num_frames = codes.shape
+    figure, (axes,) = _panels(1, height=0.7 + 0.26 * num_codebooks)
+    for (q, frame), code in np.ndenumerate(codes):
+        axes.add_patch(
+            Rectangle(
+                (frame + q + 0.5, q - 0.5),
+                1,
+                1,
+                facecolor=COLOURS[frame % len(COLOURS)],
+                edgecolor="white",
+                alpha=0.45,
+            )
+        )
+        if num_frames <= 40:
+            axes.text(frame + q + 1, q, code, ha="center", va="center", fontsize=5)
+    axes.set_yticks(
+        range(num_codebooks), [f"codebook {q}" for q in range(num_codebooks)]
+    )
+    axes.set(
+        xlim=(0.5, num_frames + num_codebooks - 0.5),
+        ylim=(num_codebooks - 0.5, -0.5),
+        xlabel="step",
+    )
+    axes.tick_params(length=0)
+    return figure
+
+
+def preferences(counts: Mapping[str, int]) -> Picture:
+    """How often each was preferred, one bar each."""
+    figure, (axes,) = _panels(1, height=0.5 + 0.3 * len(counts))
+    names = list(counts)[::-1]
+    axes.barh(names, [counts[name] for name in names], color=BLUE, height=0.6)
+    axes.set(xlabel="pairs", xlim=(0, max(1, *counts.values())))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
