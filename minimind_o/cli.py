@@ -78,6 +78,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_voices(commands)
 
+    _add_serve(commands)
+
     _add_figures(commands)
 
     evaluate = commands.add_parser(
@@ -150,6 +152,21 @@ def _add_voices(commands: argparse._SubParsersAction) -> None:
     for action in (listing, add, remove):
         # Suppressed, or it would forget what was given before the action.
         _add_assets_option(action, default=argparse.SUPPRESS)
+
+
+def _add_serve(commands: argparse._SubParsersAction) -> None:
+    serve = commands.add_parser("serve", help="talk with the model on a page")
+    serve.add_argument("--port", type=int, default=8765, help="0 takes a free one")
+    serve.add_argument(
+        "--model",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a checkpoint to choose from, may be repeated (default: the assets' own)",
+    )
+    _add_assets_option(serve)
+    serve.set_defaults(run=_serve)
 
 
 def _add_figures(commands: argparse._SubParsersAction) -> None:
@@ -244,6 +261,12 @@ def _voices(arguments: argparse.Namespace) -> None:
     folder = Assets.find(arguments.assets).voices
     for name in list_voices(folder):
         print(f"{name:<10} {load_voice(folder, name).seconds:.1f} s of reference")
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    from minimind_o.serve.server import run
+
+    run(Assets.find(arguments.assets), arguments.port, arguments.model)
 
 
 def _figures(arguments: argparse.Namespace) -> None:

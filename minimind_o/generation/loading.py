@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from minimind_o.assets import Assets
 from minimind_o.config import WeightPrecision
 from minimind_o.data.encoders import MediaEncoders
@@ -15,27 +17,32 @@ from minimind_o.tokenizer import load as load_tokenizer
 
 
 def load_engine(
-    assets: Assets, device: str = "cpu", precision: WeightPrecision = "fp32"
+    assets: Assets,
+    device: str = "cpu",
+    precision: WeightPrecision = "fp32",
+    model: Path | None = None,
 ) -> Engine:
-    """The assets' model with its tokenizer and codec.
+    """A model with the assets' tokenizer, codec and encoders.
 
     Args:
         assets: the tree.
         device: where model and codec run.
         precision: of the model's weights (`minimind_o.model.precision`).
+        model: its folder; the assets' own unless given.
 
     Raises:
         UserError: an asset is missing or damaged, or model and codec do not belong
             together.
     """
-    model = to_precision(OmniModel.load(assets.omni), precision).to(device)
-    store_by_columns(model)
+    folder = model or assets.omni
+    omni = to_precision(OmniModel.load(folder), precision).to(device)
+    store_by_columns(omni)
     mimi = load_mimi(assets.mimi, device)
-    if mimi.num_codes != model.config.num_codes:
+    if mimi.num_codes != omni.config.num_codes:
         raise UserError(
-            f"the model in {assets.omni} writes codes of {model.config.num_codes} "
+            f"the model in {folder} writes codes of {omni.config.num_codes} "
             f"entries, the codec in {assets.mimi} reads {mimi.num_codes}: they must "
             "come from one tree of assets"
         )
     encoders = MediaEncoders(assets.path("sensevoice"), assets.path("siglip2"), device)
-    return Engine(model, load_tokenizer(assets.tokenizer), mimi, encoders=encoders)
+    return Engine(omni, load_tokenizer(assets.tokenizer), mimi, encoders=encoders)

@@ -82,7 +82,7 @@ function render({ model, el }) {
 
   let stop = null;
   const show = (text = "") => {
-    button.textContent = stop ? "⏹ stop" : "🎙 speak";
+    button.textContent = stop ? "stop" : "speak";
     note.textContent = text;
   };
   const heard = (samples, rate, number) => {

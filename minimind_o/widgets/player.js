@@ -22,7 +22,8 @@ class AnswerPlayer extends AudioWorkletProcessor {
   }
 
   take({ kind, turn, samples }) {
-    if (turn < this.turn) return;
+    if (kind === "restart") this.forget(0);
+    if (kind === "restart" || turn < this.turn) return;
     if (turn > this.turn) this.forget(turn);
     if (kind === "silence") {
       this.forget(turn + 1);
@@ -104,6 +105,11 @@ export function createPlayer({ rate = 24000, lead = 0.16, tell = () => {} } = {}
     async silence(turn) {
       (await ready).port.postMessage({ kind: "silence", turn });
     },
+    // Turns are counted from the beginning again.
+    async restart() {
+      Object.assign(next, { turn: 0, number: 0 });
+      (await ready).port.postMessage({ kind: "restart" });
+    },
     // Browsers keep silent until the page was clicked on.
     resume: () => context.resume(),
     close: () => context.close(),
@@ -139,7 +145,7 @@ function render({ model, el }) {
   button.className = "minimind-player jupyter-button";
   const show = () => {
     const isOn = model.player.context.state === "running";
-    button.textContent = isOn ? "🔊 sound is on" : "🔈 click to turn the sound on";
+    button.textContent = isOn ? "sound is on" : "click to turn the sound on";
     button.disabled = isOn;
   };
   button.onclick = () => model.player.resume().then(show);

@@ -1,0 +1,1 @@
+"""`minimind-o serve`: the conversation as a page, for people without Jupyter."""
