@@ -177,9 +177,9 @@ def test_speech_picture_and_ones_own_voice(run: Callable[..., None]) -> None:
         assert samples
         caller.socket.close()
 
-    before = {file for file in Assets.find().root.rglob("*")}
+    before = set(Assets.find().root.rglob("*"))
     run(test)
-    assert {file for file in Assets.find().root.rglob("*")} == before
+    assert set(Assets.find().root.rglob("*")) == before
 
 
 def test_only_this_machines_own_pages_may_call(run: Callable[..., None]) -> None:

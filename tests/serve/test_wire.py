@@ -20,10 +20,9 @@ def test_what_is_packed_is_unpacked(message: dict, payload: bytes) -> None:
 def test_other_frames_are_refused_or_are_messages(frame: object) -> None:
     try:
         message, _ = unpack(frame)
-    except UserError as error:
-        assert len(str(error).split(". ")) == 1
-    else:
-        assert isinstance(message, dict)
+    except UserError:
+        return
+    assert isinstance(message, dict)
 
 
 @pytest.mark.parametrize(
