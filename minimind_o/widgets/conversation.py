@@ -70,7 +70,7 @@ class Conversation(ipywidgets.VBox):
         )
         self.question.observe(self._written, names="value")
         self.state = ipywidgets.Label("listening")
-        self.log = ipywidgets.HTML()
+        self.transcript = ipywidgets.HTML()
         self.told: list[dict[str, object]] = []
         """Every message of the session, sounds without their samples."""
         self._texts: dict[int, str] = {}
@@ -80,7 +80,7 @@ class Conversation(ipywidgets.VBox):
                 ipywidgets.HBox([self.voice, self.player, self.state]),
                 self.microphone,
                 self.question,
-                self.log,
+                self.transcript,
             ]
         )
         self._ends = threading.Event()
@@ -145,7 +145,7 @@ class Conversation(ipywidgets.VBox):
             "</small>"
             for turn, text in sorted(self._texts.items())
         ]
-        self.log.value = "<br>".join(lines[-8:])
+        self.transcript.value = "<br>".join(lines[-8:])
 
     def _played(self, turn: int, samples: int) -> None:
         self.connection.receive({"kind": "played", "turn": turn, "samples": samples})

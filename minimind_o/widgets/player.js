@@ -122,37 +122,40 @@ export function samplesOf(view) {
   return new Float32Array(bytes);
 }
 
-function initialize({ model }) {
-  const player = createPlayer({
-    rate: model.get("rate"),
-    lead: model.get("lead"),
-    tell: (report) => model.send(report),
-  });
-  model.player = player;
-  model.on("msg:custom", (message, buffers) => {
-    if (message.kind === "sound") {
-      player.sound(message.turn, message.number, samplesOf(buffers[0]));
-    } else if (message.kind === "silence") {
-      player.silence(message.turn);
-    }
-  });
-  model.send({ kind: "ready" });
-  return () => player.close();
-}
+// One player for a widget, and a button for each place where it is shown.
+export default function widget() {
+  let player = null;
 
-function render({ model, el }) {
-  const button = document.createElement("button");
-  button.className = "minimind-player jupyter-button";
-  const show = () => {
-    const isOn = model.player.context.state === "running";
-    button.textContent = isOn ? "sound is on" : "click to turn the sound on";
-    button.disabled = isOn;
-  };
-  button.onclick = () => model.player.resume().then(show);
-  model.player.context.addEventListener("statechange", show);
-  show();
-  el.append(button);
-  return () => model.player.context.removeEventListener("statechange", show);
-}
+  function initialize({ model }) {
+    player = createPlayer({
+      rate: model.get("rate"),
+      lead: model.get("lead"),
+      tell: (report) => model.send(report),
+    });
+    model.on("msg:custom", (message, buffers) => {
+      if (message.kind === "sound") {
+        player.sound(message.turn, message.number, samplesOf(buffers[0]));
+      } else if (message.kind === "silence") {
+        player.silence(message.turn);
+      }
+    });
+    return () => player.close();
+  }
 
-export default { initialize, render };
+  function render({ el }) {
+    const { context } = player;
+    const button = document.createElement("button");
+    button.className = "minimind-player jupyter-button";
+    const show = () => {
+      button.disabled = context.state === "running";
+      button.textContent = button.disabled ? "sound is on" : "click to turn the sound on";
+    };
+    button.onclick = () => player.resume().then(show);
+    context.addEventListener("statechange", show);
+    show();
+    el.append(button);
+    return () => context.removeEventListener("statechange", show);
+  }
+
+  return { initialize, render };
+}

@@ -15,7 +15,7 @@ from minimind_o.data.speech import VOICES, render
 from minimind_o.evaluation.transcribe import Transcriber, sensevoice_transcriber
 
 SAMPLE_RATE = 24_000
-WAIT_MS = 120_000
+WAIT_MS = 150_000
 """Generous: a browser, a server and a model share two cores."""
 QUIET = 1e-4
 BLOCK = 120
@@ -48,9 +48,7 @@ class Ears:
         wave_N = self.wave()
         sound_N = np.flatnonzero(np.abs(wave_N) > QUIET)
         ends = np.flatnonzero(np.diff(sound_N) > pause_s * SAMPLE_RATE)
-        return [
-            wave_N[part[0] : part[-1] + 1] for part in np.split(sound_N, ends + 1)
-        ]
+        return [wave_N[part[0] : part[-1] + 1] for part in np.split(sound_N, ends + 1)]
 
     def words(self, wave_N: np.ndarray) -> str:
         """What the transcriber hears; where the player ran dry is left out.
@@ -101,7 +99,11 @@ def browse(tmp_path: Path, transcribe: Transcriber) -> Iterator[object]:
             page.on("pageerror", lambda error: errors.append(str(error)))
             page.add_init_script(path=TAP)
             page.goto(url)
-            yield Ears(page, transcribe)
+            try:
+                yield Ears(page, transcribe)
+            except BaseException:
+                page.screenshot(path=tmp_path / "at_the_failure.png")
+                raise
             browser.close()
             assert errors == []
 
