@@ -28,7 +28,8 @@ def load_engine(
         UserError: an asset is missing or damaged, or model and codec do not belong
             together.
     """
-    model = to_precision(OmniModel.load(assets.omni), precision).to(device)
+    model = OmniModel.from_pretrained(assets.omni, must_speak=True)
+    model = to_precision(model, precision).to(device)
     store_by_columns(model)
     mimi = load_mimi(assets.mimi, device)
     if mimi.num_codes != model.config.num_codes:
