@@ -13,7 +13,12 @@ from pathlib import Path
 
 from minimind_o import __version__
 from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
-from minimind_o.config import EXPORT_DTYPES, EXPORT_FORMATS, WEIGHT_PRECISIONS
+from minimind_o.config import (
+    CODEC_FORMATS,
+    EXPORT_DTYPES,
+    EXPORT_FORMATS,
+    WEIGHT_PRECISIONS,
+)
 from minimind_o.errors import UserError
 
 USER_ERROR = 2
@@ -81,6 +86,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_figures(commands)
 
     _add_export(commands)
+
+    _add_convert_codec(commands)
 
     evaluate = commands.add_parser(
         "evaluate",
@@ -198,6 +205,27 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
     export.set_defaults(run=_export)
 
 
+def _add_convert_codec(commands: argparse._SubParsersAction) -> None:
+    convert = commands.add_parser(
+        "convert-codec", help="Mimi from moshi's format to transformers', or back"
+    )
+    convert.add_argument(
+        "codec", type=Path, help="a codec's folder, or kyutai's .safetensors file"
+    )
+    convert.add_argument(
+        "out", type=Path, help="the folder; or the .safetensors file, for moshi"
+    )
+    convert.add_argument(
+        "--to",
+        choices=CODEC_FORMATS,
+        help="the format (default: the one that the codec is not in)",
+    )
+    convert.add_argument(
+        "--force", action="store_true", help="replace what is there already"
+    )
+    convert.set_defaults(run=_convert_codec)
+
+
 def _say(arguments: argparse.Namespace) -> None:
     from minimind_o.demo import Asked, Speaking, ask
 
@@ -302,7 +330,7 @@ def _draw_model(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from minimind_o.model.export import export, unlike_the_released
+    from minimind_o.model.export import USUAL_DTYPE, export, unlike_the_released
 
     checkpoint = export(
         arguments.model,
@@ -311,13 +339,25 @@ def _export(arguments: argparse.Namespace) -> None:
         dtype=arguments.dtype,
         force=arguments.force,
     )
-    print(f"{checkpoint.source} is now in {arguments.out} ({arguments.format})")
+    dtype = arguments.dtype or USUAL_DTYPE[arguments.format]
+    print(
+        f"{checkpoint.source} is now in {arguments.out} ({arguments.format}, {dtype})"
+    )
     departures = unlike_the_released(checkpoint)
     if arguments.format != "safetensors" and departures:
         print(
             "The released code fixes some sizes, so it cannot run this model: "
             + ", ".join(departures)
         )
+
+
+def _convert_codec(arguments: argparse.Namespace) -> None:
+    from minimind_o.frozen.mimi_files import convert_codec
+
+    to = convert_codec(
+        arguments.codec, arguments.out, arguments.to, force=arguments.force
+    )
+    print(f"{arguments.codec} is now in {arguments.out}, in the format of {to}")
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

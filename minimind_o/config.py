@@ -21,6 +21,9 @@ WEIGHT_PRECISIONS: tuple[WeightPrecision, ...] = get_args(WeightPrecision)
 ExportFormat = Literal["released", "released-pth", "safetensors"]
 """How a model is written for other programs (`minimind_o.model.export`)."""
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
+CodecFormat = Literal["moshi", "transformers"]
+"""Whose names a codec's files use (`minimind_o.frozen.mimi_names`)."""
+CODEC_FORMATS: tuple[CodecFormat, ...] = get_args(CodecFormat)
 EXPORT_DTYPES = ("keep", "fp32", "bf16", "fp16")
 """Of the numbers written; `keep` is as they are."""
 

@@ -10,7 +10,6 @@ it. `safetensors`: our own directory.
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from minimind_o.model.derived_config import config_from_shapes
 from minimind_o.model.files import WEIGHTS_FILE, write_pickled, write_safetensors
 from minimind_o.model.omni import OmniModel
 from minimind_o.released_config import fixed_otherwise, to_released
+from minimind_o.written_aside import check_free, written_aside
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 USUAL_DTYPE: Mapping[ExportFormat, str] = {
@@ -62,28 +62,17 @@ def export(
     _check_target(out, export_format, force)
     checkpoint = read_checkpoint(source)
     tensors = _tensors(checkpoint, dtype or USUAL_DTYPE[export_format])
-    config = checkpoint.config
-    fields = to_released(config, checkpoint.is_language_model)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    fields = to_released(checkpoint.config, checkpoint.is_language_model)
     if export_format == "released-pth":
         _write_state_dict(out, tensors, fields, checkpoint.is_language_model)
         return checkpoint
     if export_format == "safetensors":
-        fields = config.to_dict()
+        fields = checkpoint.config.to_dict()
     else:
         fields["torch_dtype"] = str(_dtype_of(tensors)).removeprefix("torch.")
-    aside = out.with_name(f"{out.name}.{os.getpid()}.partial")
-    try:
-        aside.mkdir()
-        _write_json(aside / CONFIG_FILE, fields)
-        write_safetensors(aside / WEIGHTS_FILE, tensors, None)
-        if not out.exists():
-            aside.rename(out)
-        else:
-            for name in (WEIGHTS_FILE, CONFIG_FILE):
-                os.replace(aside / name, out / name)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with written_aside(out) as folder:
+        _write_json(folder / CONFIG_FILE, fields)
+        write_safetensors(folder / WEIGHTS_FILE, tensors, None)
     return checkpoint
 
 
@@ -102,13 +91,7 @@ def _check_target(out: Path, export_format: ExportFormat, force: bool) -> None:
         raise UserError(f"{out} is a file; --format {export_format} writes a folder.")
     if is_file and out.is_dir():
         raise UserError(f"{out} is a folder; --format {export_format} writes a file.")
-    taken = out.is_dir() and any(out.iterdir())
-    if is_file:
-        taken = out.exists() or config_beside(out).exists()
-    if taken and not force:
-        raise UserError(
-            f"{out} is there already: choose another name, or --force to replace it."
-        )
+    check_free(out, force, *([config_beside(out)] if is_file else []))
 
 
 def _tensors(checkpoint: Checkpoint, dtype: str) -> dict[str, Tensor]:
@@ -149,17 +132,18 @@ def _write_state_dict(
     fields: dict[str, object],
     is_language_model: bool,
 ) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     try:
         derived = config_from_shapes(shapes, str(out), is_language_model)
         told = to_released(derived, is_language_model) == fields
     except UserError:
         told = False
+    write_pickled(out, {**tensors, names.TIED_HEAD: tensors[names.TEXT_EMBEDDING]})
     if told:
         config_beside(out).unlink(missing_ok=True)
     else:
         _write_json(config_beside(out), fields)
-    write_pickled(out, {**tensors, names.TIED_HEAD: tensors[names.TEXT_EMBEDDING]})
 
 
 def _write_json(path: Path, fields: Mapping[str, object]) -> None:

@@ -178,5 +178,8 @@ def write_pickled(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:
     partial = path.with_suffix(".partial")
-    write(partial)
-    os.replace(partial, path)
+    try:
+        write(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

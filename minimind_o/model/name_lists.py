@@ -1,15 +1,48 @@
-"""Many parameter names in few words, none left out.
+"""How the parameters found differ from those expected, in few words, none left out.
 
-`talker.layers.{0-3}.norm{1,2}`-like ranges: what differs only in its numbers, in every
-combination of them, is one entry.
+What differs only in its numbers, in every combination of them, is one entry, such as
+`talker.layers.{0-3}.norm.weight`.
 """
 
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+
+from torch import Size, Tensor
 
 _NUMBER = re.compile(r"\d+")
+
+
+def differences(
+    expected: Mapping[str, Size],
+    found: Mapping[str, Tensor],
+    optional: Collection[str] = (),
+) -> str:
+    """Every name that is missing, unexpected or of another shape; empty for none.
+
+    Args:
+        expected: the shapes by name.
+        found: the tensors by name.
+        optional: names of `expected` that need not be there.
+    """
+    misshapen: dict[str, list[str]] = defaultdict(list)
+    for name in expected.keys() & found.keys():
+        if found[name].shape != expected[name]:
+            shapes = (tuple(found[name].shape), tuple(expected[name]))
+            misshapen["{} instead of {}".format(*shapes)].append(name)
+    kinds = {
+        "missing": compact(expected.keys() - found.keys() - set(optional)),
+        "unexpected": compact(found.keys() - expected.keys()),
+        "of another shape": sorted(
+            f"{entry} {shapes}"
+            for shapes, names in misshapen.items()
+            for entry in compact(names)
+        ),
+    }
+    return "; ".join(
+        f"{kind}: {', '.join(entries)}" for kind, entries in kinds.items() if entries
+    )
 
 
 def compact(names: Iterable[str]) -> list[str]:

@@ -5,7 +5,6 @@ same code. One of our parameters is one released parameter, or the stack of the 
 parameters of the codebooks (the 8 run as one matrix product here).
 """
 
-from collections import defaultdict
 from collections.abc import Mapping
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from minimind_o.config import OmniConfig
 from minimind_o.errors import UserError
-from minimind_o.model.name_lists import compact
+from minimind_o.model.name_lists import differences
 
 TIED_HEAD = "lm_head.weight"
 TEXT_EMBEDDING = "model.embed_tokens.weight"
@@ -166,31 +165,11 @@ def check_names(
             in one message; or a text head that is not the text embedding.
     """
     expected = released_shapes(names, shapes)
-    allowed = {**expected, TIED_HEAD: expected[TEXT_EMBEDDING]}
-    missing = expected.keys() - tensors.keys()
-    extra = tensors.keys() - allowed.keys()
-    misshapen: dict[str, list[str]] = defaultdict(list)
-    for name, shape in allowed.items():
-        if name in tensors and tensors[name].shape != shape:
-            found = tuple(tensors[name].shape)
-            misshapen[f"{found} instead of {tuple(shape)}"].append(name)
-    problems = [
-        f"{kind}: {', '.join(entries)}"
-        for kind, entries in (
-            ("missing", compact(missing)),
-            ("unexpected", compact(extra)),
-            (
-                "of another shape",
-                [f"{n} {kind}" for kind, ns in misshapen.items() for n in compact(ns)],
-            ),
-        )
-        if entries
-    ]
+    expected[TIED_HEAD] = expected[TEXT_EMBEDDING]
+    problems = differences(expected, tensors, optional=[TIED_HEAD])
     if problems:
         raise UserError(
-            f"{source} does not hold the parameters its config describes; "
-            + "; ".join(problems)
-            + "."
+            f"{source} does not hold the parameters its config describes; {problems}."
         )
     if TIED_HEAD in tensors and not torch.equal(
         tensors[TIED_HEAD], tensors[TEXT_EMBEDDING]
