@@ -19,6 +19,7 @@ from tensorboardX.proto.event_pb2 import Event
 from minimind_o import tokenizer as tokenizers
 from minimind_o.assets import Assets
 from minimind_o.errors import UserError
+from minimind_o.model.export import export
 from minimind_o.model.omni import OmniModel
 from minimind_o.training.processes import ALONE
 from minimind_o.training.random_states import random_states, set_random_states
@@ -207,6 +208,17 @@ def test_a_run_can_begin_from_a_whole_model(files: Path, tmp_path: Path) -> None
     first = metrics(tmp_path / "two")[0]["audio_loss"]
     train(files, tmp_path / "three", tiny_recipe(num_steps=1))
     assert first < metrics(tmp_path / "three")[0]["audio_loss"]
+
+
+def test_a_run_can_begin_from_a_released_state_dict(
+    files: Path, tmp_path: Path
+) -> None:
+    export(files / "llm", tmp_path / "llm_768.pth", "released-pth", dtype="keep")
+    train(files, tmp_path / "one", tiny_recipe(num_steps=2))
+    init = tmp_path / "llm_768.pth"
+    train(files, tmp_path / "two", tiny_recipe(num_steps=2), init=init)
+    one, two = (checkpoint(tmp_path / name)["model"] for name in ("one", "two"))
+    assert_same(one, two)
 
 
 def test_codebook_weights_change_what_is_learned_and_not_what_is_logged(
