@@ -6,7 +6,8 @@ The nano model and models of the released size with random weights, dense and Mo
 in fp32, bf16 and fp16: from our directory into each format and back into our directory,
 whole models and language models. A tensor counts as mismatched where its name, dtype,
 shape or a single bit differs, in the file or in the whole model that is loaded from it;
-the text head in a `.pth` counts as a tensor. The `.pth` of the released size is read without a config.
+the text head in a `.pth` counts as a tensor. The `.pth` of the released size is read
+without a config.
 """
 
 import argparse
