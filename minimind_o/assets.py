@@ -45,6 +45,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
 _MODEL_FILES = (
     ("config.json", "model.safetensors.index.json", "model-*.safetensors"),
     ("config.json", "pytorch_model.bin"),
+    ("config.json", "pytorch_model.bin.index.json", "pytorch_model-*.bin"),
     ("*.pth",),
 )
 RELEASED_FILES: Mapping[str, tuple[tuple[str, ...], ...]] = {

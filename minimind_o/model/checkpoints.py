@@ -2,7 +2,7 @@
 
 - our directory: `config.json` in our fields and `model.safetensors`;
 - a released Transformers directory: `config.json` in the released fields and
-  `model.safetensors` (or its shards) or `pytorch_model.bin`, in bfloat16;
+  `model.safetensors` or `pytorch_model.bin`, or either in shards, in bfloat16;
 - a released state dict, `sft_omni_768.pth`, `sft_omni_768_moe.pth`, `llm_768.pth` or
   `llm_768_moe.pth`, in float16 and without a config: that is derived from the shapes.
 

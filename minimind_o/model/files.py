@@ -24,6 +24,7 @@ from minimind_o.errors import UserError, first_line
 WEIGHTS_FILE = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
 PICKLED_WEIGHTS_FILE = "pytorch_model.bin"
+PICKLED_SHARD_INDEX = "pytorch_model.bin.index.json"
 PICKLED_SUFFIXES = (".pth", ".bin", ".pt")
 # What torch's unpickler says of anything that is not on its list, as opposed to damage.
 _FOREIGN = re.compile(
@@ -38,7 +39,9 @@ def find_weights(directory: Path) -> Path:
     Raises:
         UserError: there is none, or there are several `.pth` files to choose from.
     """
-    for name in (WEIGHTS_FILE, SHARD_INDEX, PICKLED_WEIGHTS_FILE):
+    for name in (
+        WEIGHTS_FILE, SHARD_INDEX, PICKLED_WEIGHTS_FILE, PICKLED_SHARD_INDEX
+    ):  # fmt: skip
         if (directory / name).is_file():
             return directory / name
     found = sorted(directory.glob("*.pth"))
@@ -50,8 +53,8 @@ def find_weights(directory: Path) -> Path:
     if not found:
         raise UserError(
             f"There is no {directory / WEIGHTS_FILE}; a model directory holds "
-            f"config.json and {WEIGHTS_FILE}, {SHARD_INDEX} with its shards or "
-            f"{PICKLED_WEIGHTS_FILE}, or else one .pth file."
+            f"config.json and {WEIGHTS_FILE} or {PICKLED_WEIGHTS_FILE}, or either in "
+            "shards with an index, or else one .pth file."
         )
     return found[0]
 

@@ -276,9 +276,13 @@ class OmniModel(nn.Module):
                 f"{source} is a language model, without a Talker: train one on it with "
                 f"'python -m minimind_o.training --init {path}'."
             )
-        model = cls(config or checkpoint.config)
+        config = config or checkpoint.config
+        thinker = names.from_released(
+            names.thinker_names(config), tensors, cls.parameter_shapes(config), source
+        )
+        model = cls(config)
         model.init_weights(generator)
-        model._load(names.thinker_names(model.config), tensors, source)
+        model.load_state_dict(thinker, strict=False)
         model.warm_start_talker()
         return model.to(dtype)
 
@@ -289,7 +293,10 @@ class OmniModel(nn.Module):
 
     def load_released(self, tensors: dict[str, Tensor], source: str) -> None:
         """Load the whole model from tensors in the released names, strictly."""
-        self._load(names.omni_names(self.config), tensors, source)
+        name_map = names.omni_names(self.config)
+        self.load_state_dict(
+            names.from_released(name_map, tensors, _shapes(self), source)
+        )
 
     def save_thinker(
         self, directory: str | Path, dtype: torch.dtype | None = None
@@ -321,13 +328,6 @@ class OmniModel(nn.Module):
                 module.reset()
         model.load_state_dict(ours)
         return model
-
-    def _load(
-        self, name_map: names.NameMap, tensors: dict[str, Tensor], source: str
-    ) -> None:
-        shapes = _shapes(self)
-        ours = names.from_released(name_map, tensors, shapes, source)
-        self.load_state_dict(ours, strict=len(ours) == len(shapes))
 
     # Parts of a pass
 

@@ -1,7 +1,6 @@
 """moshi's codec and transformers' are one codec in two formats, and both are read."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from minimind_o.data.speech import VOICES, render
 from minimind_o.errors import UserError
 from minimind_o.frozen.mimi import NANO_MIMI, load_mimi
 from minimind_o.frozen.mimi_config import to_moshi_config, to_transformers_config
-from minimind_o.frozen.mimi_files import KYUTAI_FILE, convert_codec
+from minimind_o.frozen.mimi_files import KYUTAI_FILE, convert_codec, read_codec
 from minimind_o.frozen.mimi_names import (
     codec_format,
     name_in_file,
@@ -134,7 +133,6 @@ def test_there_and_back_is_bit_for_bit_at_full_size(
         assert torch.equal(tensor, again[name]), name
     mimi = load_mimi(published)
     assert (mimi.num_codebooks, mimi.num_codes) == (8, 2048)
-    assert load_mimi(published.parent).config == mimi.config
 
 
 def test_the_names_are_those_of_both_classes() -> None:
@@ -270,10 +268,10 @@ def test_truncated_and_missing_files_are_named(theirs: Path, name: str) -> None:
 def test_kyutai_s_file_is_found_beside_a_language_model(
     published: Path, tmp_path: Path
 ) -> None:
-    shutil.copy(published, tmp_path / KYUTAI_FILE)
+    (tmp_path / KYUTAI_FILE).symlink_to(published)
     (tmp_path / "config.json").write_text('{"model_type": "moshi", "dim": 4096}')
     (tmp_path / "model.safetensors").write_bytes(b"the language model")
-    assert load_mimi(tmp_path).num_codes == 2048
+    assert read_codec(tmp_path).config["quantizer"]["bins"] == 2048
 
 
 def test_the_command_converts_and_overwrites_nothing(

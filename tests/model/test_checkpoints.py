@@ -60,18 +60,28 @@ def transformers_directory(folder: Path, model: OmniModel) -> Path:
     return folder
 
 
-def sharded_directory(folder: Path, model: OmniModel) -> Path:
+def in_shards(
+    folder: Path, model: OmniModel, stem: str, suffix: str, save: Callable
+) -> Path:
     write_config(folder, model.config)
     tensors = without_head(released_tensors(model, RELEASED_DTYPE))
     shards = [dict(list(tensors.items())[start::3]) for start in range(3)]
     weight_map = {}
     for number, shard in enumerate(shards, start=1):
-        name = f"model-{number:05}-of-00003.safetensors"
-        save_file(shard, folder / name)
+        name = f"{stem}-{number:05}-of-00003{suffix}"
+        save(shard, folder / name)
         weight_map |= dict.fromkeys(shard, name)
     index = {"metadata": {}, "weight_map": weight_map}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / f"{stem}{suffix}.index.json").write_text(json.dumps(index))
     return folder
+
+
+def sharded_directory(folder: Path, model: OmniModel) -> Path:
+    return in_shards(folder, model, "model", ".safetensors", save_file)
+
+
+def sharded_pickled_directory(folder: Path, model: OmniModel) -> Path:
+    return in_shards(folder, model, "pytorch_model", ".bin", torch.save)
 
 
 def pickled_directory(folder: Path, model: OmniModel) -> Path:
@@ -97,6 +107,7 @@ FORMS = [
     transformers_directory,
     sharded_directory,
     pickled_directory,
+    sharded_pickled_directory,
     state_dict_file,
     folder_of_a_state_dict,
 ]
