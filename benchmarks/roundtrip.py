@@ -94,7 +94,7 @@ def main() -> None:
     total, count = 0, 0
     nano = OmniModel.from_pretrained(Assets.find().omni)
     configs = {
-        f"{size}, {kind}": OmniConfig(**{**config, "use_moe": kind == "MoE"})
+        f"{size} {kind}": OmniConfig(**{**config, "use_moe": kind == "MoE"})
         for size, config in (("nano", nano.config.to_dict()), ("released size", {}))
         for kind in ("dense", "MoE")
     }

@@ -136,7 +136,9 @@ def to_released(config: OmniConfig, language_model: bool = False) -> dict[str, A
         **{theirs: [getattr(config, ours)] for theirs, ours in _LISTED.items()},
         "bridge_layer": config.bridge_index,
     }
-    return values | {name: value for name, (value, _) in _departures(config).items()}
+    unsaid = {**FIXED, "num_codes": config.audio_vocab_size - SPECIAL_CODES}
+    departures = _departures(config, unsaid)
+    return values | {name: value for name, (value, _) in departures.items()}
 
 
 def fixed_otherwise(config: OmniConfig) -> list[str]:
@@ -146,15 +148,10 @@ def fixed_otherwise(config: OmniConfig) -> list[str]:
     """
     from minimind_o.config import swiglu_width  # which imports this module
 
-    departures = _departures(config)
-    fixed = {**_FIXED_IN_TALKER, "num_codes": 2048}
+    fixed = {**FIXED, **_FIXED_IN_TALKER, "num_codes": 2048}
     if config.use_moe:
         fixed |= _FIXED_IN_TALKERS_EXPERTS
-    departures |= {
-        name: (getattr(config, name), value)
-        for name, value in fixed.items()
-        if getattr(config, name) != value
-    }
+    departures = _departures(config, fixed)
     mine, theirs = (
         config.talker_intermediate_size,
         swiglu_width(config.talker_hidden_size),
@@ -166,8 +163,10 @@ def fixed_otherwise(config: OmniConfig) -> list[str]:
     ]
 
 
-def _departures(config: OmniConfig) -> dict[str, tuple[Any, Any]]:
-    fixed = {**FIXED, "num_codes": config.audio_vocab_size - SPECIAL_CODES}
+def _departures(
+    config: OmniConfig, fixed: Mapping[str, Any]
+) -> dict[str, tuple[Any, Any]]:
+    """Name -> the config's value and the fixed one, where they differ."""
     return {
         name: (getattr(config, name), value)
         for name, value in fixed.items()

@@ -6,8 +6,8 @@
   the published codec without a config (moshi's repositories have a config.json beside
   it that is the language model's).
 
-The two classes write the same codes of a wave of whole frames (1,920 samples). Where the
-last frame is not whole they fill it up differently, and its codes may differ.
+The two classes write the same codes of a wave of whole frames (1,920 samples). A last
+frame that is not whole they fill up differently, and its codes may differ.
 """
 
 import json

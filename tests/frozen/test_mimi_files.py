@@ -31,10 +31,10 @@ NUM_SAMPLES = 13 * 1920  # 1.04 s
 
 @torch.no_grad()
 def random_codec(config: dict | None, seed: int = 0) -> MoshiCodec:
-    """moshi's class with random weights, and codebooks that all 2048 codes are near to.
+    """moshi's class with random weights and codebooks.
 
-    Each codebook's entries are scaled as what it rounds, so that the codes are many
-    and different, and each entry is a sum over a usage of its own, as in training.
+    A codebook's entries are scaled as what it rounds, so that the codes are many and
+    different, and each entry is a sum over a usage of its own, as in training.
     """
     torch.manual_seed(seed)
     model = loaders.get_mimi(None, config, "cpu", NUM_CODEBOOKS)
