@@ -54,7 +54,8 @@ def measure(precision: WeightPrecision, num: int, work: Path) -> Quality:
     )
     items = run(options, assets, show=lambda _: None).items
     facts = [item for item in items if item.kind == "fact"]
-    model = to_precision(OmniModel.load(assets.omni), precision)
+    model = OmniModel.from_pretrained(assets.omni, must_speak=True)
+    model = to_precision(model, precision)
     return Quality(
         precision=precision,
         megabytes=weight_bytes(model) / 1e6,

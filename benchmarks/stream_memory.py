@@ -83,7 +83,7 @@ def recording(rng: np.random.Generator) -> bytes:
 
 def open_stream(addresses: str, assets: Assets) -> ExampleStream:
     """The set as the nano model's trainings read theirs."""
-    config = OmniModel.load(assets.omni).config
+    config = OmniModel.from_pretrained(assets.omni).config
     spec = LayoutSpec.from_config(config)
     preparer = RowPreparer(
         tokenizer=tokenizer.load(assets.tokenizer),

@@ -41,6 +41,17 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "llm_moe": ("config.json", "model.safetensors"),
     "omni_moe": ("config.json", "model.safetensors"),
 }
+# What a folder may hold instead, under the names of the released files; `*` is any.
+_MODEL_FILES = (
+    ("config.json", "model.safetensors.index.json", "model-*.safetensors"),
+    ("config.json", "pytorch_model.bin"),
+    ("config.json", "pytorch_model.bin.index.json", "pytorch_model-*.bin"),
+    ("*.pth",),
+)
+RELEASED_FILES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "mimi": (("tokenizer-e351c8d8-checkpoint125.safetensors",),),
+    **dict.fromkeys(("llm", "omni", "llm_moe", "omni_moe"), _MODEL_FILES),
+}
 NOT_SHIPPED = frozenset({"llm_moe", "omni_moe"})
 """What the repository does not hold; `minimind-o nano` makes it."""
 
@@ -81,8 +92,7 @@ class Assets:
             UserError: a file is missing or damaged; says which, and what makes it.
         """
         folder = self.path(name)
-        for file_name in FILES[name]:
-            file = folder / file_name
+        for file in _files(folder, name):
             problem = _problem(file)
             if problem:
                 raise UserError(f"{file} {problem}: {_remedy(name)}")
@@ -161,6 +171,17 @@ class Assets:
         return self.checked("sft_t2a")
 
 
+def _files(folder: Path, name: str) -> list[Path]:
+    """The files to look at: the released ones where `FILES` are not all there."""
+    ours = [folder / file_name for file_name in FILES[name]]
+    if not all(file.is_file() for file in ours):
+        for patterns in RELEASED_FILES.get(name, ()):
+            found = [sorted(folder.glob(pattern)) for pattern in patterns]
+            if all(found):
+                return [file for files in found for file in files]
+    return ours
+
+
 def _remedy(name: str) -> str:
     """How to come by an asset, as half a sentence."""
     restore = "" if name in NOT_SHIPPED else "restore it from the repository, or "
@@ -171,7 +192,7 @@ def _problem(file: Path) -> str | None:
     """What is wrong with `file` as a half sentence, None where it looks whole.
 
     Reads headers only: a safetensors file says how long it must be, a zip archive
-    (`model.pt`) keeps its directory and a Parquet file its magic at the end.
+    (`model.pt`, `.pth`) keeps its directory and a Parquet file its magic at the end.
     """
     if not file.is_file():
         return "is missing"
@@ -185,7 +206,7 @@ def _problem(file: Path) -> str | None:
             json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             return f"is not whole JSON ({error})"
-    if file.suffix == ".pt" and not zipfile.is_zipfile(file):
+    if file.suffix in (".pt", ".pth", ".bin") and not zipfile.is_zipfile(file):
         return "is truncated or not a PyTorch file"
     if file.suffix == ".parquet":
         with file.open("rb") as stream:

@@ -13,7 +13,12 @@ from pathlib import Path
 
 from minimind_o import __version__
 from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
-from minimind_o.config import WEIGHT_PRECISIONS
+from minimind_o.config import (
+    CODEC_FORMATS,
+    EXPORT_DTYPES,
+    EXPORT_FORMATS,
+    WEIGHT_PRECISIONS,
+)
 from minimind_o.errors import UserError
 
 USER_ERROR = 2
@@ -81,6 +86,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(commands)
 
     _add_figures(commands)
+
+    _add_export(commands)
+
+    _add_convert_codec(commands)
 
     evaluate = commands.add_parser(
         "evaluate",
@@ -184,6 +193,54 @@ def _add_figures(commands: argparse._SubParsersAction) -> None:
     record.set_defaults(run=_record_figure)
     draw = actions.add_parser("draw", help="draw the model into data/figures/model.svg")
     draw.set_defaults(run=_draw_model)
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    export = commands.add_parser(
+        "export", help="write a model as the released code reads it"
+    )
+    export.add_argument(
+        "model", type=Path, help="a model's folder or .pth file, ours or a released one"
+    )
+    export.add_argument("out", type=Path, help="the folder, or the .pth file")
+    export.add_argument(
+        "--format",
+        choices=EXPORT_FORMATS,
+        default="released",
+        help="a Transformers folder, a .pth state dict, or our own folder "
+        "(default: released)",
+    )
+    export.add_argument(
+        "--dtype",
+        choices=EXPORT_DTYPES,
+        help="of the numbers (default: bf16 in released, fp16 in released-pth, as the "
+        "released files are; otherwise keep)",
+    )
+    export.add_argument(
+        "--force", action="store_true", help="replace what is there already"
+    )
+    export.set_defaults(run=_export)
+
+
+def _add_convert_codec(commands: argparse._SubParsersAction) -> None:
+    convert = commands.add_parser(
+        "convert-codec", help="Mimi from moshi's format to transformers', or back"
+    )
+    convert.add_argument(
+        "codec", type=Path, help="a codec's folder, or kyutai's .safetensors file"
+    )
+    convert.add_argument(
+        "out", type=Path, help="the folder; or the .safetensors file, for moshi"
+    )
+    convert.add_argument(
+        "--to",
+        choices=CODEC_FORMATS,
+        help="the format (default: the one that the codec is not in)",
+    )
+    convert.add_argument(
+        "--force", action="store_true", help="replace what is there already"
+    )
+    convert.set_defaults(run=_convert_codec)
 
 
 def _say(arguments: argparse.Namespace) -> None:
@@ -293,6 +350,37 @@ def _draw_model(arguments: argparse.Namespace) -> None:
     from minimind_o.model_picture import MODEL_PICTURE, write_model_picture
 
     write_model_picture(OmniConfig(), MODEL_PICTURE)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from minimind_o.model.export import USUAL_DTYPE, export, unlike_the_released
+
+    checkpoint = export(
+        arguments.model,
+        arguments.out,
+        arguments.format,
+        dtype=arguments.dtype,
+        force=arguments.force,
+    )
+    dtype = arguments.dtype or USUAL_DTYPE[arguments.format]
+    print(
+        f"{checkpoint.source} is now in {arguments.out} ({arguments.format}, {dtype})"
+    )
+    departures = unlike_the_released(checkpoint)
+    if arguments.format != "safetensors" and departures:
+        print(
+            "The released code fixes some sizes, so it cannot run this model: "
+            + ", ".join(departures)
+        )
+
+
+def _convert_codec(arguments: argparse.Namespace) -> None:
+    from minimind_o.frozen.mimi_files import convert_codec
+
+    to = convert_codec(
+        arguments.codec, arguments.out, arguments.to, force=arguments.force
+    )
+    print(f"{arguments.codec} is now in {arguments.out}, in the format of {to}")
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

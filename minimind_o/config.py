@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from minimind_o.errors import UserError
+from minimind_o.released_config import from_released, is_released
 
 CONFIG_FILE = "config.json"
 WeightPrecision = Literal["fp32", "bf16", "int8"]
 """How a model's weights are kept for answering (`minimind_o.model.precision`)."""
 WEIGHT_PRECISIONS: tuple[WeightPrecision, ...] = get_args(WeightPrecision)
-
-# The released config.json comes from transformers and names a few fields differently;
-# what it says beyond these and our own names (architectures, dropout, ...) is not ours.
-_RELEASED_NAMES = {
-    "image_token_len": "num_image_tokens",
-    "audio_spk_token": "audio_speaker_token",
-}
-# The released audio vocabulary keeps this many ids free above the codes.
-_RELEASED_SPECIAL_CODES = 64
+ExportFormat = Literal["released", "released-pth", "safetensors"]
+"""How a model is written for other programs (`minimind_o.model.export`)."""
+EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
+CodecFormat = Literal["moshi", "transformers"]
+"""Whose names a codec's files use (`minimind_o.frozen.mimi_names`)."""
+CODEC_FORMATS: tuple[CodecFormat, ...] = get_args(CodecFormat)
+EXPORT_DTYPES = ("keep", "fp32", "bf16", "fp16")
+"""Of the numbers written; `keep` is as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,17 +173,13 @@ class OmniConfig:
         """Build from the fields of a `config.json`, ours or the released one.
 
         Raises:
-            UserError: an unknown field (in ours), or a value that is not a number.
+            UserError: an unknown field (in ours), a value that is not a number, or a
+                released model that this one cannot be.
         """
-        released = "model_type" in values or any(k in values for k in _RELEASED_NAMES)
-        values = {_RELEASED_NAMES.get(name, name): v for name, v in values.items()}
         known = {field.name for field in dataclasses.fields(cls)}
-        if released:
-            if "audio_vocab_size" in values:
-                values.setdefault(
-                    "num_codes", values["audio_vocab_size"] - _RELEASED_SPECIAL_CODES
-                )
-            values = {name: v for name, v in values.items() if name in known}
+        if is_released(values):
+            ours = from_released(values, source)
+            values = {name: v for name, v in ours.items() if name in known}
         unknown = sorted(set(values) - known)
         if unknown:
             raise UserError(
@@ -206,9 +202,17 @@ class OmniConfig:
         """Read `config.json` in a model directory.
 
         Raises:
+            UserError: as `read`.
+        """
+        return cls.read(Path(directory) / CONFIG_FILE)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read one JSON file, of our fields or the released ones.
+
+        Raises:
             UserError: no such file, or not a JSON object of known fields.
         """
-        path = Path(directory) / CONFIG_FILE
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except OSError:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from minimind_o.assets import (
@@ -102,3 +103,44 @@ def test_what_was_never_there_is_not_to_be_restored(tmp_path):
 @pytest.mark.parametrize("name", [name for name in FILES if name not in NOT_SHIPPED])
 def test_the_committed_assets_are_whole(name):
     assert Assets.find(NANO_ROOT).checked(name).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("asset", "files"),
+    [
+        ("omni", {"sft_omni_768.pth": "torch"}),
+        ("llm", {"config.json": "json", "pytorch_model.bin": "torch"}),
+        (
+            "omni_moe",
+            {
+                "config.json": "json",
+                "model.safetensors.index.json": "json",
+                "model-00001-of-00002.safetensors": "safetensors",
+                "model-00002-of-00002.safetensors": "safetensors",
+            },
+        ),
+        ("mimi", {"tokenizer-e351c8d8-checkpoint125.safetensors": "safetensors"}),
+    ],
+)
+def test_a_folder_of_released_files_is_whole(tmp_path, asset, files):
+    folder = tmp_path / asset
+    folder.mkdir()
+    for name, kind in files.items():
+        if kind == "json":
+            (folder / name).write_text("{}")
+        elif kind == "torch":
+            torch.save({"weight": torch.zeros(4)}, folder / name)
+        else:
+            save_file({"weight": np.zeros(4, np.float32)}, folder / name)
+    assert Assets.find(tmp_path).checked(asset) == folder
+    for name, kind in files.items():
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[: len(whole) // 2])
+        complaint = "is not whole JSON" if kind == "json" else "is truncated"
+        with pytest.raises(UserError, match=f"{name} {complaint}"):
+            Assets.find(tmp_path).checked(asset)
+        (folder / name).write_bytes(whole)
+    (folder / name).unlink()
+    if len(files) < 3:  # a shard that is not there, the reader tells
+        with pytest.raises(UserError, match="is missing"):
+            Assets.find(tmp_path).checked(asset)

@@ -111,8 +111,8 @@ def run(
             f"--num {options.num} is too few to record a figure: use at least "
             f"{MIN_RECORDED}"
         )
-    model = to_precision(OmniModel.load(options.model), options.precision)
-    model = model.eval().to(options.device)
+    model = OmniModel.from_pretrained(options.model, must_speak=True)
+    model = to_precision(model, options.precision).eval().to(options.device)
     mimi = load_mimi(assets.mimi)
     cases = _choose_cases(options, model, mimi, assets)
     transcriber = transcriber or sensevoice_transcriber(assets.sensevoice)

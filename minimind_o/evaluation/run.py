@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--suite", choices=SUITES, default="consistency")
     parser.add_argument(
-        "--model", type=Path, metavar="FOLDER", help="default: omni of the assets"
+        "--model", type=Path, metavar="MODEL", help="default: omni of the assets"
     )
     parser.add_argument(
         "--set", choices=SETS, default=SETS[0], help="whose test split to ask"

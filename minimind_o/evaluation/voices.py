@@ -87,7 +87,7 @@ def run(
         raise UserError(
             f"--num {num} is too few to record a figure: use at least {MIN_RECORDED}"
         )
-    model = OmniModel.load(model_directory).eval()
+    model = OmniModel.from_pretrained(model_directory, must_speak=True).eval()
     mimi, campplus = load_mimi(assets.mimi), load_campplus(assets.campplus)
     voices = [load_voice(assets.voices, name) for name in list_voices(assets.voices)]
     centres_VS = _vectors(voices)

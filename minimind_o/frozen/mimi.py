@@ -1,8 +1,8 @@
 """Mimi, the speech codec: 24 kHz waves to 12.5 frames of 8 codes a second, and back.
 
-The class is moshi's `MimiModel`; a directory holds its configuration (`config.json`,
-the dictionary that `moshi.models.loaders.get_mimi` takes) and its weights
-(`model.safetensors`).
+The class is moshi's `MimiModel`. A directory of ours holds its configuration
+(`config.json`, the dictionary that `moshi.models.loaders.get_mimi` takes) and its
+weights (`model.safetensors`); the published files are read as well.
 
 Shapes: B batch, Q codebook, T frame, N sample.
 """
@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from moshi.models import loaders
 from moshi.models.compression import MimiModel
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from minimind_o.errors import UserError, first_line
+from minimind_o.errors import UserError
+from minimind_o.frozen.mimi_files import read_codec
 
 NUM_CODEBOOKS = 8  # used of those that a codec has; kyutai's has 32
 
@@ -148,38 +149,16 @@ class Mimi:
 
 
 def load_mimi(directory: Path | str, device: torch.device | str = "cpu") -> Mimi:
-    """Load a codec directory.
+    """Load a codec, in moshi's format or in transformers' (`frozen.mimi_files`).
 
     Raises:
         UserError: a missing, truncated or mismatching file, named.
     """
-    directory = Path(directory)
-    config_path, weights_path = (
-        directory / "config.json",
-        directory / "model.safetensors",
-    )
-    for path in (config_path, weights_path):
-        if not path.is_file():
-            raise UserError(
-                f"the codec file {path} is missing: run `minimind-o nano mimi`."
-            )
-    try:
-        config = json.loads(config_path.read_text())
-        num_codebooks = min(NUM_CODEBOOKS, config["quantizer"]["n_q"])
-        model = loaders.get_mimi(None, config, device, num_codebooks)
-    except Exception as error:  # moshi checks with assertions and by running into it
-        raise UserError(
-            f"{config_path} is not a Mimi configuration "
-            f"({type(error).__name__}: {error})."
-        ) from None
-    try:
-        state = {k: v.float() for k, v in load_file(weights_path).items()}
-        model.load_state_dict(state)
-    except Exception as error:
-        raise UserError(
-            f"{weights_path} cannot be read as Mimi weights: {first_line(error)}"
-        ) from None
-    return Mimi(model.to(device).eval(), config)
+    codec = read_codec(Path(directory))
+    num_codebooks = min(NUM_CODEBOOKS, codec.config["quantizer"]["n_q"])
+    model = loaders.get_mimi(None, codec.config, device, num_codebooks)
+    model.load_state_dict({name: t.float() for name, t in codec.tensors.items()})
+    return Mimi(model.to(device).eval(), codec.config)
 
 
 def save_mimi(

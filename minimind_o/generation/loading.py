@@ -35,7 +35,8 @@ def load_engine(
             together.
     """
     folder = model or assets.omni
-    omni = to_precision(OmniModel.load(folder), precision).to(device)
+    omni = OmniModel.from_pretrained(folder, must_speak=True)
+    omni = to_precision(omni, precision).to(device)
     store_by_columns(omni)
     mimi = load_mimi(assets.mimi, device)
     if mimi.num_codes != omni.config.num_codes:

@@ -5,13 +5,14 @@ same code. One of our parameters is one released parameter, or the stack of the 
 parameters of the codebooks (the 8 run as one matrix product here).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from minimind_o.config import OmniConfig
 from minimind_o.errors import UserError
+from minimind_o.model.name_lists import differences
 
 TIED_HEAD = "lm_head.weight"
 TEXT_EMBEDDING = "model.embed_tokens.weight"
@@ -129,17 +130,9 @@ def from_released(
     """Rename (and stack) released tensors to ours; `shapes` are those of our tensors.
 
     Raises:
-        UserError: names that are missing, unexpected or of another shape, in one
-            message that lists them; or a text head that is not the text embedding.
+        UserError: as `check_names`.
     """
-    _check_names(names, tensors, shapes, source)
-    if TIED_HEAD in tensors and not torch.equal(
-        tensors[TIED_HEAD], tensors[TEXT_EMBEDDING]
-    ):
-        raise UserError(
-            f"{source}: {TIED_HEAD} differs from {TEXT_EMBEDDING}, but the two are one "
-            "table in this model."
-        )
+    check_names(names, tensors, shapes, source)
     return {
         ours: torch.stack([tensors[name] for name in theirs])
         if len(theirs) > 1
@@ -159,39 +152,29 @@ def released_shapes(
     }
 
 
-def _check_names(
+def check_names(
     names: NameMap,
     tensors: Mapping[str, Tensor],
     shapes: Mapping[str, torch.Size],
     source: str,
 ) -> None:
+    """Every name there, none besides, each of its shape; `shapes` are of ours.
+
+    Raises:
+        UserError: names that are missing, unexpected or of another shape, all of them
+            in one message; or a text head that is not the text embedding.
+    """
     expected = released_shapes(names, shapes)
-    allowed = {**expected, TIED_HEAD: expected[TEXT_EMBEDDING]}
-    missing = expected.keys() - tensors.keys()
-    extra = tensors.keys() - allowed.keys()
-    misshapen = [
-        f"{name} {tuple(tensors[name].shape)} instead of {tuple(shape)}"
-        for name, shape in allowed.items()
-        if name in tensors and tensors[name].shape != shape
-    ]
-    problems = [
-        f"{kind}: {_listed(found)}"
-        for kind, found in (
-            ("missing", sorted(missing)),
-            ("unexpected", sorted(extra)),
-            ("of another shape", misshapen),
-        )
-        if found
-    ]
+    expected[TIED_HEAD] = expected[TEXT_EMBEDDING]
+    problems = differences(expected, tensors, optional=[TIED_HEAD])
     if problems:
         raise UserError(
-            f"{source} does not hold the parameters its config describes; "
-            + "; ".join(problems)
-            + "."
+            f"{source} does not hold the parameters its config describes; {problems}."
         )
-
-
-def _listed(found: Iterable[str], most: int = 8) -> str:
-    found = list(found)
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(found[:most]) + more
+    if TIED_HEAD in tensors and not torch.equal(
+        tensors[TIED_HEAD], tensors[TEXT_EMBEDDING]
+    ):
+        raise UserError(
+            f"{source}: {TIED_HEAD} differs from {TEXT_EMBEDDING}, but the two are one "
+            "table in this model."
+        )

@@ -20,6 +20,7 @@ from minimind_o.errors import UserError
 from minimind_o.model import files, names
 from minimind_o.model.blocks import Experts, RotaryEmbedding, balance_loss
 from minimind_o.model.cache import KVCache, OmniCache
+from minimind_o.model.checkpoints import read_checkpoint
 from minimind_o.model.initialise import init_weights, warm_start_talker
 from minimind_o.model.losses import IGNORE, audio_loss, text_loss
 from minimind_o.model.projectors import Projector, scatter_states
@@ -241,16 +242,48 @@ class OmniModel(nn.Module):
     # Files
 
     @classmethod
-    def load(cls, directory: str | Path, dtype: torch.dtype = torch.float32) -> Self:
-        """Read `config.json` and `model.safetensors`, ours or the released ones.
+    def from_pretrained(
+        cls,
+        path: str | Path,
+        dtype: torch.dtype = torch.float32,
+        *,
+        config: OmniConfig | None = None,
+        generator: torch.Generator | None = None,
+        must_speak: bool = False,
+    ) -> Self:
+        """Read a model, ours or a released one (`minimind_o.model.checkpoints`).
+
+        A language model becomes a new omni model: its Talker starts from the last
+        Thinker blocks where the widths agree, the rest of it from random weights.
+
+        Args:
+            path: a model directory or a `.pth` file.
+            dtype: of the parameters.
+            config: of the new model where `path` is a language model; None: its own.
+            generator: of the random weights.
+            must_speak: refuse a language model, whose Talker has learned nothing.
 
         Raises:
             UserError: a missing or damaged file; parameters missing, unexpected or of
                 another shape.
         """
-        model = cls._empty(OmniConfig.load(directory))
-        tensors, source = files.read_weights(directory)
-        model.load_released(tensors, source)
+        checkpoint = read_checkpoint(path)
+        tensors, source = checkpoint.tensors, checkpoint.source
+        if not checkpoint.is_language_model:
+            return cls._filled(checkpoint.config, tensors, source).to(dtype)
+        if must_speak:
+            raise UserError(
+                f"{source} is a language model, without a Talker: train one on it with "
+                f"'python -m minimind_o.training --init {path}'."
+            )
+        config = config or checkpoint.config
+        thinker = names.from_released(
+            names.thinker_names(config), tensors, cls.parameter_shapes(config), source
+        )
+        model = cls(config)
+        model.init_weights(generator)
+        model.load_state_dict(thinker, strict=False)
+        model.warm_start_talker()
         return model.to(dtype)
 
     def save(self, directory: str | Path, dtype: torch.dtype | None = None) -> None:
@@ -260,7 +293,10 @@ class OmniModel(nn.Module):
 
     def load_released(self, tensors: dict[str, Tensor], source: str) -> None:
         """Load the whole model from tensors in the released names, strictly."""
-        self._load(names.omni_names(self.config), tensors, source)
+        name_map = names.omni_names(self.config)
+        self.load_state_dict(
+            names.from_released(name_map, tensors, _shapes(self), source)
+        )
 
     def save_thinker(
         self, directory: str | Path, dtype: torch.dtype | None = None
@@ -271,52 +307,27 @@ class OmniModel(nn.Module):
         )
         files.write_weights(directory, self.config, released, dtype)
 
-    def load_thinker_weights(self, directory: str | Path) -> None:
-        """Load the language model alone, strictly; the rest keeps its weights.
-
-        Raises:
-            UserError: as `load`.
-        """
-        tensors, source = files.read_weights(directory)
-        self._load(names.thinker_names(self.config), tensors, source)
+    @classmethod
+    def parameter_shapes(cls, config: OmniConfig) -> dict[str, torch.Size]:
+        """Name (ours) -> shape of every parameter, at the cost of no memory."""
+        with torch.device("meta"):
+            return _shapes(cls(config))
 
     @classmethod
-    def from_thinker(
-        cls,
-        directory: str | Path,
-        config: OmniConfig | None = None,
-        generator: torch.Generator | None = None,
+    def _filled(
+        cls, config: OmniConfig, tensors: dict[str, Tensor], source: str
     ) -> Self:
-        """A new model on a trained language model, its Talker warm where it can be.
-
-        `config` None: that of the directory.
-
-        Raises:
-            UserError: as `load`.
-        """
-        model = cls(config or OmniConfig.load(directory))
-        model.init_weights(generator)
-        model.load_thinker_weights(directory)
-        model.warm_start_talker()
-        return model
-
-    @classmethod
-    def _empty(cls, config: OmniConfig) -> Self:
-        """Without drawing weights that a file is about to replace."""
+        """The model of these tensors; nothing is allocated before they are checked."""
         with torch.device("meta"):
             model = cls(config)
+        name_map = names.omni_names(config)
+        ours = names.from_released(name_map, tensors, _shapes(model), source)
         model.to_empty(device="cpu")
         for module in model.modules():
             if isinstance(module, RotaryEmbedding | CodeEmbedding):
                 module.reset()
+        model.load_state_dict(ours)
         return model
-
-    def _load(
-        self, name_map: names.NameMap, tensors: dict[str, Tensor], source: str
-    ) -> None:
-        shapes = {name: tensor.shape for name, tensor in self.state_dict().items()}
-        ours = names.from_released(name_map, tensors, shapes, source)
-        self.load_state_dict(ours, strict=len(ours) == len(shapes))
 
     # Parts of a pass
 
@@ -396,3 +407,7 @@ class OmniModel(nn.Module):
                 f"A sequence of {length} positions is longer than the model's "
                 f"max_position_embeddings={self.config.max_position_embeddings}."
             )
+
+
+def _shapes(model: nn.Module) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in model.state_dict().items()}

@@ -20,7 +20,6 @@ from minimind_o.data.schema import BadRowPolicy, BadRows, expand
 from minimind_o.data.stream import ExampleStream, RowGroups, StreamSettings
 from minimind_o.errors import UserError
 from minimind_o.layout import LayoutSpec
-from minimind_o.model.files import read_weights
 from minimind_o.model.omni import OmniModel
 from minimind_o.training.processes import Processes
 from minimind_o.training.random_states import seed_all
@@ -57,25 +56,12 @@ def validation_batches(dataset: ExampleDataset, max_positions: int) -> list[Batc
     return [collate(dataset.spec, [dataset[i] for i in rows]) for rows in batches]
 
 
-def initial_model(
-    init: Path, config: OmniConfig | None, generator: torch.Generator
-) -> OmniModel:
-    """The omni model at `init`, or a new one on the language model there.
-
-    Raises:
-        UserError: a file is missing or damaged, or does not fit `config`.
-    """
-    tensors, _ = read_weights(init)
-    if any(name.startswith("talker.") for name in tensors):
-        return OmniModel.load(init)
-    return OmniModel.from_thinker(init, config, generator)
-
-
 @dataclass(frozen=True, kw_only=True)
 class StageInputs:
     """What a stage starts from.
 
-    init: a language model's directory, or an omni model's to go on from.
+    init: a language model, or an omni model to go on from: a directory or a `.pth`
+        file, ours or a released one.
     config: the model's config where `init` is a language model of another; None: the
         one in `init`.
     encoders: for rows with speech or pictures.
@@ -161,7 +147,9 @@ def prepare_stage(
     seed_all(recipe.seed)
     generator = torch.Generator().manual_seed(recipe.seed)
     tokenizer = tokenizers.load(inputs.tokenizer_directory)
-    model = initial_model(inputs.init, inputs.config, generator)
+    model = OmniModel.from_pretrained(
+        inputs.init, config=inputs.config, generator=generator
+    )
     spec = LayoutSpec.from_config(model.config)
     groups = RowGroups(data.train)
     options = ExampleOptions(

@@ -204,7 +204,7 @@ def test_run_answers_the_rows_with_their_own_voice(
 ) -> None:
     assert [i.prompt for i in consistency.items] == [d.question for d in dialogues]
     assert {item.voice for item in consistency.items} == {VOICE}
-    model = OmniModel.load(assets.omni).eval()
+    model = OmniModel.from_pretrained(assets.omni).eval()
     data = pq.read_table(assets.sft_t2a / "test.parquet").to_pylist()
     references = [np.array(row["ref_audios"]).reshape(-1, 8).T for row in data]
     expected = generate_batch(

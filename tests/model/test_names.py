@@ -27,7 +27,7 @@ def test_the_map_covers_every_parameter(use_moe: bool) -> None:
 def test_load_reads_what_save_wrote(tmp_path: Path) -> None:
     model = tiny_model(seed=3)
     model.save(tmp_path)
-    loaded = OmniModel.load(tmp_path)
+    loaded = OmniModel.from_pretrained(tmp_path)
     for name, tensor in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor), name
     rotary, other = loaded.thinker.rotary, model.thinker.rotary
@@ -38,7 +38,7 @@ def test_save_in_16_bits(tmp_path: Path) -> None:
     tiny_model().save(tmp_path, torch.bfloat16)
     stored = load_file(tmp_path / "model.safetensors")
     assert {tensor.dtype for tensor in stored.values()} == {torch.bfloat16}
-    assert OmniModel.load(tmp_path).talker.text_scale.dtype == torch.float32
+    assert OmniModel.from_pretrained(tmp_path).talker.text_scale.dtype == torch.float32
 
 
 def test_each_kind_of_problem_is_listed(released: dict[str, Tensor]) -> None:
@@ -71,7 +71,7 @@ def test_a_truncated_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"model\.safetensors is truncated"):
-        OmniModel.load(tmp_path)
+        OmniModel.from_pretrained(tmp_path)
 
 
 def test_a_failed_save_leaves_the_older_file(
@@ -96,19 +96,19 @@ def test_the_language_model_is_a_directory_of_its_own(tmp_path: Path) -> None:
     stored = load_file(tmp_path / "model.safetensors")
     assert all(name.startswith("model.") for name in stored)
 
-    model = OmniModel.from_thinker(tmp_path)
+    model = OmniModel.from_pretrained(tmp_path)
     for name, tensor in trained.thinker.state_dict().items():
         assert torch.equal(model.thinker.state_dict()[name], tensor), name
 
-    save_file({**stored, "talker.norm.weight": torch.ones(32)}, tmp_path / "x")
+    save_file({**stored, "model.norm.bias": torch.ones(32)}, tmp_path / "x")
     (tmp_path / "x").rename(tmp_path / "model.safetensors")
-    with pytest.raises(UserError, match=r"unexpected: talker\.norm\.weight"):
-        model.load_thinker_weights(tmp_path)
+    with pytest.raises(UserError, match=r"unexpected: model\.norm\.bias"):
+        OmniModel.from_pretrained(tmp_path)
 
 
 def test_the_talker_starts_from_the_last_thinker_blocks(tmp_path: Path) -> None:
     tiny_model(seed=5).save_thinker(tmp_path)
-    model = OmniModel.from_thinker(tmp_path)
+    model = OmniModel.from_pretrained(tmp_path)
     for ours, theirs in ((0, 2), (1, 3)):
         expected = model.thinker.layers[theirs].state_dict()
         for name, tensor in model.talker.layers[ours].state_dict().items():

@@ -19,6 +19,7 @@ from tensorboardX.proto.event_pb2 import Event
 from minimind_o import tokenizer as tokenizers
 from minimind_o.assets import Assets
 from minimind_o.errors import UserError
+from minimind_o.model.export import export
 from minimind_o.model.omni import OmniModel
 from minimind_o.training.processes import ALONE
 from minimind_o.training.random_states import random_states, set_random_states
@@ -129,7 +130,7 @@ def test_every_loss_falls(files: Path, tmp_path: Path) -> None:
     assert figures["text_loss"] == pytest.approx(
         metrics(tmp_path, "validation")[-1]["text_loss"], abs=1e-4
     )
-    assert OmniModel.load(tmp_path / "model").config == tiny_config()
+    assert OmniModel.from_pretrained(tmp_path / "model").config == tiny_config()
 
 
 def test_the_figures_are_of_the_last_step(files: Path, tmp_path: Path) -> None:
@@ -209,6 +210,17 @@ def test_a_run_can_begin_from_a_whole_model(files: Path, tmp_path: Path) -> None
     assert first < metrics(tmp_path / "three")[0]["audio_loss"]
 
 
+def test_a_run_can_begin_from_a_released_state_dict(
+    files: Path, tmp_path: Path
+) -> None:
+    export(files / "llm", tmp_path / "llm_768.pth", "released-pth", dtype="keep")
+    train(files, tmp_path / "one", tiny_recipe(num_steps=2))
+    init = tmp_path / "llm_768.pth"
+    train(files, tmp_path / "two", tiny_recipe(num_steps=2), init=init)
+    one, two = (checkpoint(tmp_path / name)["model"] for name in ("one", "two"))
+    assert_same(one, two)
+
+
 def test_codebook_weights_change_what_is_learned_and_not_what_is_logged(
     files: Path, tmp_path: Path
 ) -> None:
@@ -230,7 +242,9 @@ def test_snapshots_are_kept_when_asked_for(files: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(num_steps=4, save_every=2)
     train(files, tmp_path, recipe, snapshot_every=2)
     for step in (2, 4):
-        assert OmniModel.load(tmp_path / f"step_{step}").config == tiny_config()
+        assert (
+            OmniModel.from_pretrained(tmp_path / f"step_{step}").config == tiny_config()
+        )
 
 
 def test_training_the_language_model_leaves_the_talker_alone(tmp_path: Path) -> None:
@@ -256,8 +270,8 @@ def test_training_the_talker_leaves_the_thinker_alone(
     rows = metrics(tmp_path)
     assert all("text_loss" not in row for row in rows)
     assert rows[-1]["audio_loss"] < rows[0]["audio_loss"]
-    before = OmniModel.from_thinker(files / "llm").thinker.state_dict()
-    after = OmniModel.load(tmp_path / "model").thinker.state_dict()
+    before = OmniModel.from_pretrained(files / "llm").thinker.state_dict()
+    after = OmniModel.from_pretrained(tmp_path / "model").thinker.state_dict()
     for name, value in before.items():
         torch.testing.assert_close(after[name], value.half().float(), msg=name)
 
@@ -374,7 +388,7 @@ def test_a_run_that_gets_no_better_ends_early(files: Path, tmp_path: Path) -> No
     figures = train(files, tmp_path, recipe)
     assert checkpoint(tmp_path)["step"] < 20
     assert "text_loss" in figures
-    assert OmniModel.load(tmp_path / "model").config == tiny_config()
+    assert OmniModel.from_pretrained(tmp_path / "model").config == tiny_config()
     # Started again, it stays where it is.
     train(files, tmp_path, recipe)
     assert checkpoint(tmp_path)["step"] < 20
