@@ -285,6 +285,12 @@ class Session:
         """Number of the last turn, from 1; 0 before the first."""
         return self._turn
 
+    @property
+    def is_answering(self) -> bool:
+        """There is a question whose answer is not whole."""
+        answer = self._answer
+        return answer is not None and not answer.is_whole
+
     # Work
 
     def work(self) -> bool:

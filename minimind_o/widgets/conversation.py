@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import threading
+import time
 from pathlib import Path
 
 import ipywidgets
@@ -98,6 +99,13 @@ class Conversation(ipywidgets.VBox):
             content = picture if isinstance(picture, bytes) else _content(picture)
             self.connection.receive({"kind": "picture"}, content)
         self.connection.receive({"kind": "ask", "text": text})
+
+    def wait(self, timeout_s: float = 60.0) -> None:
+        """Until the answer at hand is whole, and has been sent to the player."""
+        until = time.monotonic() + timeout_s
+        while self.session.is_answering and time.monotonic() < until:
+            time.sleep(LOOK_S)
+        time.sleep(5 * LOOK_S)
 
     def close(self) -> None:
         """End the session and its thread."""
