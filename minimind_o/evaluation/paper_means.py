@@ -17,7 +17,7 @@ from minimind_o.evaluation.paper import BucketRate, Metric, QuestionRate
 ROW_DIGITS = 3
 """Digits after the point in table 9."""
 MEAN_DIGITS = 4
-"""Digits after the point in every table of means, and in the rows of tables 7 and 10."""
+"""Digits after the point in every table of means and in rows of tables 7 and 10."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +87,7 @@ def members(
     CER and of WER, to rounding; questions without any error may be in it or not.
     """
     wrong = [
-        row
-        for row in rows
-        if row.model == bucket.model and max(row.cer, row.wer) > 0
+        row for row in rows if row.model == bucket.model and max(row.cer, row.wer) > 0
     ]
     return [
         chosen

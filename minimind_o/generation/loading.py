@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from minimind_o.assets import Assets
 from minimind_o.config import WeightPrecision
 from minimind_o.data.encoders import MediaEncoders
 from minimind_o.errors import UserError
-from minimind_o.frozen.mimi import load_mimi
+from minimind_o.frozen.mimi import Mimi, load_mimi
 from minimind_o.generation.engine import Engine
 from minimind_o.matrix_layout import store_by_columns
 from minimind_o.model import OmniModel
@@ -31,11 +33,22 @@ def load_engine(
     model = to_precision(OmniModel.load(assets.omni), precision).to(device)
     store_by_columns(model)
     mimi = load_mimi(assets.mimi, device)
-    if mimi.num_codes != model.config.num_codes:
-        raise UserError(
-            f"the model in {assets.omni} writes codes of {model.config.num_codes} "
-            f"entries, the codec in {assets.mimi} reads {mimi.num_codes}: they must "
-            "come from one tree of assets"
-        )
+    check_codec(model, assets.omni, mimi, assets.mimi)
     encoders = MediaEncoders(assets.path("sensevoice"), assets.path("siglip2"), device)
     return Engine(model, load_tokenizer(assets.tokenizer), mimi, encoders=encoders)
+
+
+def check_codec(
+    model: OmniModel, model_directory: Path, mimi: Mimi, mimi_directory: Path
+) -> None:
+    """Refuse a codec that does not read what the model writes.
+
+    Raises:
+        UserError: naming both directories.
+    """
+    if mimi.num_codes != model.config.num_codes:
+        raise UserError(
+            f"the model in {model_directory} writes codes of {model.config.num_codes} "
+            f"entries, the codec in {mimi_directory} reads {mimi.num_codes}: they must "
+            "come from one tree of assets"
+        )
