@@ -163,6 +163,40 @@ def codebook_bars(
     return figure
 
 
+def intervals(
+    table: Mapping[str, Mapping[str, tuple[float, float, float]]],
+    *,
+    xlabel: str,
+    levels: Mapping[str, float] | None = None,
+) -> Picture:
+    """Figures with their intervals, a line each, a colour and mark a row of the table.
+
+    Args:
+        table: label to name to (value, low, high); a name may be missing.
+        xlabel: what the values are.
+        levels: dashed lines to compare with.
+    """
+    names = list(dict.fromkeys(name for row in table.values() for name in row))
+    figure, (axes,) = _panels(1, height=0.8 + 0.24 * len(names) * len(table))
+    for index, (label, row) in enumerate(table.items()):
+        offset = (index - (len(table) - 1) / 2) * 0.7 / len(table)
+        places = [names.index(name) + offset for name in row]
+        values, lows, highs = np.array(list(row.values())).T
+        axes.errorbar(
+            values, places, xerr=[values - lows, highs - values], label=label,
+            color=COLOURS[index % len(COLOURS)], fmt="osD^"[index % 4], ms=5,
+            capsize=3, lw=1.2,
+        )  # fmt: skip
+    for label, level in (levels or {}).items():
+        axes.axvline(level, color=GREY, ls="--", lw=1, label=label)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set(xlabel=xlabel)
+    if len(table) + len(levels or {}) > 1:
+        axes.legend(frameon=False, fontsize=8, loc="best")
+    return figure
+
+
 def compare_waveforms(
     waves: Mapping[str, ArrayLike],
     start: float,
