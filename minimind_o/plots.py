@@ -131,6 +131,7 @@ def codebook_bars(
     names: Sequence[str] | None = None,
     *,
     ylabel: str = "",
+    xlabel: str = "",
     levels: Mapping[str, float] | None = None,
     top: float | None = None,
 ) -> Picture:
@@ -140,6 +141,7 @@ def codebook_bars(
         table: label to values, one for each group.
         names: what stands under the groups; None: codebook numbers.
         ylabel: what the values are.
+        xlabel: what the names are.
         levels: dashed lines to compare with; one that has a label of the table gets
             its colour.
         top: upper end of the axis.
@@ -156,7 +158,7 @@ def codebook_bars(
         axes.axhline(level, color=colour, ls="--", lw=1, label=label)
     shown = [str(q) for q in range(num_groups)] if names is None else list(names)
     axes.set_xticks(range(num_groups), shown)
-    axes.set(xlabel="codebook" if names is None else "", ylabel=ylabel)
+    axes.set(xlabel="codebook" if names is None else xlabel, ylabel=ylabel)
     axes.set_ylim(0, top)
     if len(table) + len(levels or {}) > 1:
         axes.legend(frameon=False, fontsize=8, ncols=2)
@@ -190,8 +192,7 @@ def intervals(
     for label, level in (levels or {}).items():
         axes.axvline(level, color=GREY, ls="--", lw=1, label=label)
     axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.set(xlabel=xlabel)
+    axes.set(xlabel=xlabel, ylim=(len(names) - 0.5, -0.5))
     if len(table) + len(levels or {}) > 1:
         axes.legend(frameon=False, fontsize=8, loc="best")
     return figure

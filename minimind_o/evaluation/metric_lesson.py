@@ -75,6 +75,8 @@ PAIRS: tuple[Pair, ...] = (
          why="50, digit by digit"),
     Pair(text="It was in 1984.", heard="it was in nineteen eighty four", is_right=True,
          why="a year"),
+    Pair(text="It is -5 degrees.", heard="it is minus five degrees", is_right=True,
+         why="the sign is said"),
     Pair(text="It is -5 degrees.", heard="it is five degrees", is_right=False,
          why="the sign is gone"),
     Pair(text="今天-5度。", heard="今 天 五 度", is_right=False,

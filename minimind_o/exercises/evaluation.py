@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from minimind_o.evaluation.numerals import english_number
 from minimind_o.exercises.marking import Function, Wrong, mark, same_number
@@ -47,10 +48,11 @@ def check_edit_distance(answer: Function) -> Function:
 
 
 def bootstrap_interval(
-    values: Sequence[float], num_draws: int, rng: np.random.Generator
+    values: ArrayLike, num_draws: int, rng: np.random.Generator
 ) -> tuple[float, float]:
     """The middle 95 % of the means of as many values, drawn again with replacement."""
-    drawn = rng.choice(np.asarray(values, float), (num_draws, len(values)))
+    array = np.asarray(values, float)
+    drawn = rng.choice(array, (num_draws, len(array)))
     low, high = np.percentile(drawn.mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
 
