@@ -177,6 +177,7 @@ def codebook_bars(
     names: Sequence[str] | None = None,
     *,
     ylabel: str = "",
+    xlabel: str = "",
     levels: Mapping[str, float] | None = None,
     top: float | None = None,
 ) -> Picture:
@@ -186,6 +187,7 @@ def codebook_bars(
         table: label to values, one for each group.
         names: what stands under the groups; None: codebook numbers.
         ylabel: what the values are.
+        xlabel: what the names are.
         levels: dashed lines to compare with; one that has a label of the table gets
             its colour.
         top: upper end of the axis.
@@ -202,10 +204,43 @@ def codebook_bars(
         axes.axhline(level, color=colour, ls="--", lw=1, label=label)
     shown = [str(q) for q in range(num_groups)] if names is None else list(names)
     axes.set_xticks(range(num_groups), shown)
-    axes.set(xlabel="codebook" if names is None else "", ylabel=ylabel)
+    axes.set(xlabel="codebook" if names is None else xlabel, ylabel=ylabel)
     axes.set_ylim(0, top)
     if len(table) + len(levels or {}) > 1:
         axes.legend(frameon=False, fontsize=8, ncols=2)
+    return figure
+
+
+def intervals(
+    table: Mapping[str, Mapping[str, tuple[float, float, float]]],
+    *,
+    xlabel: str,
+    levels: Mapping[str, float] | None = None,
+) -> Picture:
+    """Figures with their intervals, a line each, a colour and mark a row of the table.
+
+    Args:
+        table: label to name to (value, low, high); a name may be missing.
+        xlabel: what the values are.
+        levels: dashed lines to compare with.
+    """
+    names = list(dict.fromkeys(name for row in table.values() for name in row))
+    figure, (axes,) = _panels(1, height=0.8 + 0.24 * len(names) * len(table))
+    for index, (label, row) in enumerate(table.items()):
+        offset = (index - (len(table) - 1) / 2) * 0.7 / len(table)
+        places = [names.index(name) + offset for name in row]
+        values, lows, highs = np.array(list(row.values())).T
+        axes.errorbar(
+            values, places, xerr=[values - lows, highs - values], label=label,
+            color=COLOURS[index % len(COLOURS)], fmt="osD^"[index % 4], ms=5,
+            capsize=3, lw=1.2,
+        )  # fmt: skip
+    for label, level in (levels or {}).items():
+        axes.axvline(level, color=GREY, ls="--", lw=1, label=label)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel=xlabel, ylim=(len(names) - 0.5, -0.5))
+    if len(table) + len(levels or {}) > 1:
+        axes.legend(frameon=False, fontsize=8, loc="best")
     return figure
 
 

@@ -59,6 +59,24 @@ def test_bars_have_the_heights_of_the_table_and_its_levels():
     assert line.get_color() == plots.BLUE
 
 
+def test_an_interval_reaches_from_its_low_to_its_high_end():
+    table = {
+        "heard": {"short": (0.1, 0.05, 0.3), "long": (0.2, 0.1, 0.25)},
+        "floor": {"long": (0.01, 0.0, 0.02)},
+    }
+    axes = plots.intervals(table, xlabel="CER", levels={"paper": 0.0964}).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["short", "long"]
+    drawn = []
+    for container in axes.containers:
+        (bars,) = container[2]
+        drawn.append([tuple(bar[:, 0]) for bar in bars.get_segments()])
+    assert np.allclose(drawn[0], [(0.05, 0.3), (0.1, 0.25)])
+    assert np.allclose(drawn[1], [(0.0, 0.02)])
+    heights = [container[0].get_ydata() for container in axes.containers]
+    assert heights[0][1] < 1 < heights[1][0]  # both stand at "long", one over the other
+    assert axes.lines[-1].get_xdata()[0] == 0.0964
+
+
 def test_only_the_window_is_drawn_and_the_boundaries_in_it():
     waves = {"whole": tone(500), "pieces": tone(500)}
     figure = plots.compare_waveforms(

@@ -1,17 +1,10 @@
-"""Does the model say what it writes? Its text against what is heard of its speech.
-
-A consistency figure alone can flatter or slander: the transcriber errs by itself, and
-the codec loses something before the model can. So the transcriber's error on the data's
-original speech (floor) and on that speech through the codec (ceiling) stand beside it.
-"""
+"""Does the model say what it writes? Its text against what is heard of its speech."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
 
 from minimind_o.assets import Assets
 from minimind_o.config import WeightPrecision
@@ -26,19 +19,27 @@ from minimind_o.evaluation.cases import (
     read_cases,
     select,
 )
-from minimind_o.evaluation.hearing import Hearing, hear
+from minimind_o.evaluation.hearing import hear
 from minimind_o.evaluation.normalise import normalise
 from minimind_o.evaluation.originals import original_waves, reference_voices
 from minimind_o.evaluation.record import Recorder, record_figures
-from minimind_o.evaluation.report import Item, Yardsticks, markdown, write_items
+from minimind_o.evaluation.report import (
+    Item,
+    item_rows,
+    markdown,
+    questions_markdown,
+)
+from minimind_o.evaluation.tables import Provenance, write_markdown, write_parquet
 from minimind_o.evaluation.transcribe import (
+    ASSETS_TRANSCRIBER,
     Transcriber,
-    Wave,
     sensevoice_transcriber,
 )
+from minimind_o.evaluation.yardsticks import decode, measure_yardsticks
 from minimind_o.figures import FIGURES_FILE
 from minimind_o.frozen.mimi import Mimi, load_mimi
 from minimind_o.generation.batch import BatchAnswer, BatchSampling, generate_batch
+from minimind_o.generation.loading import check_codec
 from minimind_o.generation.voices import list_voices, load_voice
 from minimind_o.layout import LayoutSpec
 from minimind_o.model import OmniModel
@@ -58,7 +59,7 @@ class ConsistencyRun:
     data: Path
     """Parquet file of prompts with their answers."""
     out: Path
-    """Folder for `consistency.parquet` and `consistency.md`."""
+    """Folder for the tables."""
     num: int = 200
     """Prompts of each kind."""
     kinds: tuple[Kind, ...] = ()
@@ -77,8 +78,8 @@ class ConsistencyRun:
 class Consistency:
     """What was measured."""
 
+    model: OmniModel
     items: list[Item]
-    yardsticks: Yardsticks
 
 
 def run(
@@ -87,17 +88,19 @@ def run(
     *,
     sampling: BatchSampling | None = None,
     transcriber: Transcriber | None = None,
+    provenance: Provenance | None = None,
     record_command: str | None = None,
     figures_file: Path = FIGURES_FILE,
     show: Callable[[str], None] = print,
 ) -> Consistency:
-    """Generate, listen, compare; write the table and the summary.
+    """Generate, listen, compare; write the rows, the summary and the questions.
 
     Args:
         options: what to measure.
         assets: tokenizer, codec, voices, and the transcriber unless one is given.
         sampling: how to sample; the engine's own defaults unless given.
         transcriber: any function from waves to texts.
+        provenance: what the tables say of where they came from.
         record_command: the command line to record the figures under; None: do not
             record.
         figures_file: where they are recorded.
@@ -106,14 +109,70 @@ def run(
     Raises:
         UserError: bad files, too few prompts, or too few of them to record.
     """
-    if record_command and options.num < MIN_RECORDED:
+    if record_command:
+        check_recordable(options)
+    found = measure(
+        options, assets, sampling=sampling, transcriber=transcriber, show=show
+    )
+    provenance = provenance or own_provenance(options, transcriber)
+    summary = markdown(found.items, provenance)
+    rows = item_rows(found.items)
+    write_parquet(rows, options.out / "consistency.parquet", provenance)
+    write_markdown(summary, options.out / "consistency.md")
+    questions = questions_markdown(found.items, provenance)
+    write_markdown(questions, options.out / "consistency_questions.md")
+    show(summary)
+    if record_command:
+        recorder = Recorder(
+            model=found.model, command=record_command, path=figures_file
+        )
+        record_figures(found.items, recorder)
+    return found
+
+
+def check_recordable(options: ConsistencyRun) -> None:
+    """Refuse to record figures of a handful of answers.
+
+    Raises:
+        UserError: `options.num` is below `MIN_RECORDED`.
+    """
+    if options.num < MIN_RECORDED:
         raise UserError(
             f"--num {options.num} is too few to record a figure: use at least "
             f"{MIN_RECORDED}"
         )
-    model = OmniModel.from_pretrained(options.model, must_speak=True)
-    model = to_precision(model, options.precision).eval().to(options.device)
+
+
+def own_provenance(
+    options: ConsistencyRun, transcriber: Transcriber | None
+) -> Provenance:
+    """What tables say of a run that was not started from a command line."""
+    named = getattr(transcriber, "__name__", type(transcriber).__name__)
+    return Provenance(
+        model=options.model.name,
+        transcriber=named if transcriber else ASSETS_TRANSCRIBER,
+        seed=options.seed,
+    )
+
+
+def measure(
+    options: ConsistencyRun,
+    assets: Assets,
+    *,
+    sampling: BatchSampling | None = None,
+    transcriber: Transcriber | None = None,
+    show: Callable[[str], None] = print,
+) -> Consistency:
+    """Answer the prompts and listen to the answers, and to the data's own speech.
+
+    Arguments and errors are those of `run`, which writes what this measures.
+    """
+    model = to_precision(
+        OmniModel.from_pretrained(options.model, must_speak=True), options.precision
+    )
+    model = model.eval().to(options.device)
     mimi = load_mimi(assets.mimi)
+    check_codec(model, options.model, mimi, assets.mimi)
     cases = _choose_cases(options, model, mimi, assets)
     transcriber = transcriber or sensevoice_transcriber(assets.sensevoice)
     show(f"answering {len(cases)} prompts")
@@ -132,15 +191,13 @@ def run(
     show("listening")
     items = compare(cases, answers, mimi, transcriber)
     yardsticks = measure_yardsticks(cases, original_waves(cases), mimi, transcriber)
-    options.out.mkdir(parents=True, exist_ok=True)
-    write_items(items, options.out / "consistency.parquet")
-    summary = markdown(items, yardsticks)
-    (options.out / "consistency.md").write_text(summary, encoding="utf-8")
-    show(summary)
-    if record_command:
-        recorder = Recorder(model=model, command=record_command, path=figures_file)
-        record_figures(items, yardsticks, recorder)
-    return Consistency(items=items, yardsticks=yardsticks)
+    return Consistency(
+        model=model,
+        items=[
+            replace(item, floor=floor, ceiling=ceiling)
+            for item, (floor, ceiling) in zip(items, yardsticks, strict=True)
+        ],
+    )
 
 
 def encode_media(cases: Sequence[Case], assets: Assets) -> list[MediaStates]:
@@ -182,55 +239,6 @@ def compare(
 def is_same_answer(text: str, case: Case) -> bool:
     """Whether a text is the case's answer, both normalised."""
     return normalise(text, case.language) == normalise(case.answer, case.language)
-
-
-def measure_yardsticks(
-    cases: Sequence[Case],
-    originals: Sequence[Wave | None],
-    mimi: Mimi,
-    transcriber: Transcriber,
-) -> Yardsticks:
-    """Floor and ceiling on recordings of the cases' answers.
-
-    Where originals are known both are measured on the same recordings, so that their
-    difference is the codec's alone. Where none is known the floor is empty and the
-    ceiling is that of the codes in the data.
-    """
-    known = [
-        (case, wave)
-        for case, wave in zip(cases, originals, strict=True)
-        if wave is not None
-    ]
-    if known:
-        heard_cases = [case for case, _ in known]
-        waves = [wave for _, wave in known]
-        through = [_resynthesise(mimi, wave) for wave in waves]
-    else:
-        heard_cases = [case for case in cases if case.answer_codes_QF is not None]
-        waves = []
-        through = [decode(mimi, case.answer_codes_QF) for case in heard_cases]
-
-    def listen(waves: Sequence[Wave]) -> list[Hearing]:
-        texts = [case.answer for case in heard_cases]
-        languages = [case.language for case in heard_cases]
-        return hear(texts, waves, languages, transcriber, mimi.sample_rate)
-
-    return Yardsticks(
-        original=listen(waves) if known else [], resynthesised=listen(through)
-    )
-
-
-def decode(mimi: Mimi, codes_QF: object) -> Wave:
-    """The wave of one answer's codes; no samples for no frames."""
-    codes_BQF = torch.as_tensor(codes_QF, dtype=torch.int64)[None]
-    if codes_BQF.shape[-1] == 0:
-        return torch.zeros(0).numpy()
-    return mimi.decode(codes_BQF)[0].numpy()
-
-
-def _resynthesise(mimi: Mimi, wave: Wave) -> Wave:
-    codes_BQF = mimi.encode(torch.from_numpy(wave)[None])
-    return mimi.decode(codes_BQF)[0].numpy()
 
 
 def _choose_cases(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from minimind_o.evaluation.alignment import Chunk, align
 from minimind_o.evaluation.error_rates import (
     ErrorCount,
     character_errors,
@@ -32,6 +33,11 @@ class Hearing:
     """Character errors between the two, normalised."""
     words: ErrorCount
     """Word errors between the two, normalised."""
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        """Which words were heard, which were not, and which in place of which."""
+        return align(self.text, self.heard, self.language)
 
 
 @dataclass(frozen=True, kw_only=True)

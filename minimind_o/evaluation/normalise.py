@@ -12,9 +12,10 @@ Mandarin characters removed, one space elsewhere.
 
 What it therefore *hides*, and an error rate over it cannot see:
 
-- case, punctuation and symbols (``3 + 4`` equals ``3 4``), so also a wrong sentence
-  melody;
-- apostrophes: ``it's`` equals ``its``; hyphens: ``twenty-one`` equals ``twenty one``;
+- case, punctuation and symbols (``3 + 4`` equals ``3 4``, ``-5`` equals ``5``, ``$5``
+  equals ``5``), so also a wrong sentence melody;
+- apostrophes: ``it's`` equals ``its``, and ``we're`` equals ``were``; hyphens:
+  ``twenty-one`` equals ``twenty one``;
 - "and" in ``one hundred and five``, 两 against 二 (both are 2), 一十二 against 十二,
   〇 against 零;
 - how a number was read: ``1984`` is always "one thousand nine hundred eighty four",

@@ -2,8 +2,9 @@
 
 A Parquet row keeps an answer as codes only. The floor of every error rate needs its
 sound before the codec; the nano world can say it again, in the same voice and with the
-same forced pronunciations. Not sample for sample: the phases of the synthesiser's waves
-go on from one call to the next.
+same forced pronunciations. A picture's description needs none, and is spoken as it is
+written. Not sample for sample: the phases of the synthesiser's waves go on from one
+call to the next.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def reference_voices(mimi: Mimi) -> list[KnownVoice]:
 
 
 def _original(case: Case) -> Wave | None:
-    marked = _marked_answers().get(case.answer)
+    plain = case.answer if case.kind == "picture" else None
+    marked = _marked_answers().get(case.answer, plain)
     if marked is None or case.voice not in VOICES:
         return None
     text, _ = spoken(marked)

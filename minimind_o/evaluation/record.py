@@ -8,7 +8,7 @@ from pathlib import Path
 
 from minimind_o import figures
 from minimind_o.evaluation.hearing import Hearing, summarise
-from minimind_o.evaluation.report import Item, Yardsticks, right_share
+from minimind_o.evaluation.report import Item, floors, right_share
 from minimind_o.evaluation.statistics import Estimate
 from minimind_o.figures import FIGURES_FILE
 from minimind_o.model import OmniModel
@@ -51,16 +51,8 @@ class Recorder:
         self.write(name, estimate.value, f"{interval}, n={estimate.n}")
 
 
-def record_figures(
-    items: Sequence[Item], yardsticks: Yardsticks, recorder: Recorder
-) -> None:
-    """Record what was measured; a figure without any item keeps its earlier record.
-
-    Args:
-        items: the model's answers.
-        yardsticks: the data's own speech.
-        recorder: where to.
-    """
+def record_figures(items: Sequence[Item], recorder: Recorder) -> None:
+    """Record what was measured; a figure without any item keeps its earlier record."""
     for kind, name in CER_OF_KIND.items():
         of_kind = [item for item in items if item.kind == kind]
         _record_cer(name, [item.hearing for item in of_kind], recorder)
@@ -73,10 +65,11 @@ def record_figures(
     if {item.kind for item in items}.isdisjoint(("fact", "read_aloud")):
         return  # the yardsticks' figures are those of the text-to-speech set
     for language in ("en", "zh"):
-        original = [h for h in yardsticks.original if h.language == language]
+        original = [h for h in floors(items) if h.language == language]
         _record_cer(f"transcriber_cer_{language}", original, recorder)
-    before = summarise(yardsticks.original)
-    after = summarise(yardsticks.resynthesised)
+    pairs = [(i.floor, i.ceiling) for i in items if i.floor and i.ceiling]
+    before = summarise([floor for floor, _ in pairs])
+    after = summarise([ceiling for _, ceiling in pairs])
     if before is not None and after is not None:
         gap = after.wer.value - before.wer.value
         note = f"WER {after.wer} through the codec, {before.wer} without"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -9,10 +12,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from minimind_o.errors import UserError
+from minimind_o.assets import Assets
+from minimind_o.errors import UserError, first_line
 
 Wave = NDArray[np.float32]
 
+ASSETS_TRANSCRIBER = "nano"
+"""Name of the SenseVoice of the assets in use."""
 MIN_SECONDS = 0.04
 """Shorter waves hold no word and no full analysis window."""
 
@@ -40,6 +46,44 @@ def sensevoice_transcriber(directory: str | Path) -> Transcriber:
         return sensevoice.transcribe(waves, sample_rate)
 
     return transcribe
+
+
+def named_transcriber(name: str, assets: Assets) -> Transcriber:
+    """The transcriber that a command line names.
+
+    Args:
+        name: `nano` for the assets' SenseVoice, a SenseVoice folder in funasr's format
+            (the released SenseVoice-Small is one), or `package.module:function`, where
+            the module may also lie in the working directory.
+        assets: where `nano` is.
+
+    Raises:
+        UserError: it is none of the three, or cannot be loaded.
+    """
+    if name == ASSETS_TRANSCRIBER:
+        return sensevoice_transcriber(assets.sensevoice)
+    if Path(name).is_dir():
+        return sensevoice_transcriber(name)
+    module_name, colon, function_name = name.partition(":")
+    if not colon:
+        raise UserError(
+            f"transcriber '{name}' is neither '{ASSETS_TRANSCRIBER}', nor a folder "
+            "that exists, nor a function as package.module:function"
+        )
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"transcriber '{name}' cannot be imported: {first_line(error)}"
+        ) from None
+    if not callable(function):
+        raise UserError(
+            f"transcriber '{name}' is no function: it must take waves and a sample "
+            "rate, and return a text for each wave"
+        )
+    return function
 
 
 def transcribe_all(

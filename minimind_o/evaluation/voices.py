@@ -4,6 +4,11 @@ Every voice answers the same questions twice: prompted with reference codes and 
 vector, and with the codes alone. The speaker encoder, which trained on none of these
 voices, says how near each answer is to the prompt, and whether its voice is the nearest
 of all.
+
+The encoder has a floor and a ceiling as the transcriber has. Floor: how near the
+prompts of *other* voices are, which is what following nobody earns. Ceiling: how near
+the speaker's own recordings of the same answers are, before and through the codec;
+where they are not known, the prompt's own codes, decoded.
 """
 
 from __future__ import annotations
@@ -12,28 +17,37 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from minimind_o.assets import Assets
+from minimind_o.config import WeightPrecision
 from minimind_o.data.schema import RowFormat
 from minimind_o.data.speech import SEEN_VOICES
 from minimind_o.errors import UserError
-from minimind_o.evaluation.cases import read_cases, select
-from minimind_o.evaluation.consistency import decode
+from minimind_o.evaluation.cases import Case, read_cases, select
+from minimind_o.evaluation.originals import original_waves
 from minimind_o.evaluation.record import Recorder
 from minimind_o.evaluation.statistics import bootstrap_mean
+from minimind_o.evaluation.tables import Provenance, write_markdown, write_parquet
 from minimind_o.evaluation.transcribe import Wave
+from minimind_o.evaluation.voices_report import (
+    VoiceAnswer,
+    VoiceYardstick,
+    answer_rows,
+    markdown,
+)
+from minimind_o.evaluation.yardsticks import decode, through_codec
 from minimind_o.figures import FIGURES_FILE
 from minimind_o.frozen.campplus import MIN_SECONDS, CampPlus, load_campplus
 from minimind_o.frozen.mimi import Mimi, load_mimi
 from minimind_o.generation.batch import BatchSampling, generate_batch
+from minimind_o.generation.loading import check_codec
 from minimind_o.generation.voices import Voice, list_voices, load_voice
 from minimind_o.layout import LayoutSpec
 from minimind_o.model import OmniModel
-from minimind_o.terminal_table import terminal_table
+from minimind_o.model.precision import to_precision
 from minimind_o.tokenizer import load as load_tokenizer
 
 MIN_RECORDED = 20
@@ -41,143 +55,190 @@ MIN_RECORDED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class VoiceAnswer:
-    """One answer next to its voice prompt."""
+class VoicesRun:
+    """What to measure and where the result goes."""
 
-    voice: str
-    """Whose prompt it was given."""
-    seen: bool
-    """Whether answers in this voice were trained on."""
-    similarity: float
-    """Cosine of its speaker vector and the prompt's; 0 for an answer too short."""
-    is_nearest: bool
-    """Whether the prompt's voice is the nearest of all."""
-    codes_alone: float
-    """The similarity of the answer that got no speaker vector."""
+    model: Path
+    """Model directory."""
+    data: Path
+    """Parquet file of prompts with their answers."""
+    out: Path
+    """Folder for the tables."""
+    num: int = MIN_RECORDED
+    """Questions that every voice answers."""
+    seed: int = 0
+    """Draws questions and answers."""
+    batch_size: int = 32
+    """Prompts generated at once, where they are equally long."""
+    device: str = "cpu"
+    """Where the model runs; codec and speaker encoder stay on the CPU."""
+    precision: WeightPrecision = "fp32"
+    """Of the model's weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voices:
+    """What was measured."""
+
+    answers: list[VoiceAnswer]
+    yardsticks: dict[str, VoiceYardstick]
 
 
 def run(
-    model_directory: Path,
+    options: VoicesRun,
     assets: Assets,
     *,
-    num: int = MIN_RECORDED,
-    seed: int = 0,
     sampling: BatchSampling | None = None,
+    provenance: Provenance | None = None,
     record_command: str | None = None,
     figures_file: Path = FIGURES_FILE,
     show: Callable[[str], None] = print,
-) -> list[VoiceAnswer]:
-    """Ask, compare, show a table of the voices.
+) -> Voices:
+    """Ask, compare; write `voices.parquet` and `voices.md`.
 
     Args:
-        model_directory: the model.
-        assets: tokenizer, codec, speaker encoder, voices, and the questions.
-        num: questions that every voice answers.
-        seed: draws questions and answers.
+        options: what to measure.
+        assets: tokenizer, codec, speaker encoder and voices.
         sampling: how to sample; the engine's own defaults unless given.
+        provenance: what the tables say of where they came from.
         record_command: the command line to record the figures under; None: do not
             record.
         figures_file: where they are recorded.
-        show: told the result.
+        show: told what is going on.
 
     Raises:
         UserError: bad files, a voice without a speaker vector, too few questions.
     """
-    if record_command and num < MIN_RECORDED:
-        raise UserError(
-            f"--num {num} is too few to record a figure: use at least {MIN_RECORDED}"
-        )
-    model = OmniModel.from_pretrained(model_directory, must_speak=True).eval()
+    if record_command:
+        check_recordable(options)
+    model = to_precision(
+        OmniModel.from_pretrained(options.model, must_speak=True), options.precision
+    )
+    model = model.eval().to(options.device)
     mimi, campplus = load_mimi(assets.mimi), load_campplus(assets.campplus)
+    check_codec(model, options.model, mimi, assets.mimi)
     voices = [load_voice(assets.voices, name) for name in list_voices(assets.voices)]
     centres_VS = _vectors(voices)
-    config = model.config
-    rows = RowFormat(
-        num_codebooks=config.num_codebooks,
-        num_codes=config.num_codes,
-        speaker_embedding_size=config.speaker_embedding_size,
-    )
-    data = assets.sft_t2a / "test.parquet"
-    cases = select(read_cases(data, rows), "fact", num, seed=seed, source=str(data))
-    questions = [case.prompt for case in cases]
+    cases = _questions(options, model)
+    spec = LayoutSpec.from_config(model.config)
+    tokenizer = load_tokenizer(assets.tokenizer)
 
     def answers(voices: Sequence[Voice]) -> Tensor:
         generated = generate_batch(
             model,
-            load_tokenizer(assets.tokenizer),
-            LayoutSpec.from_config(config),
-            [question for _ in voices for question in questions],
-            [voice.codes_QT for voice in voices for _ in questions],
+            tokenizer,
+            spec,
+            [case.prompt for _ in voices for case in cases],
+            [voice.codes_QT for voice in voices for _ in cases],
             sampling,
-            speaker_embeddings=[
-                v.speaker_embedding_S for v in voices for _ in questions
-            ],
-            seed=seed,
+            speaker_embeddings=[v.speaker_embedding_S for v in voices for _ in cases],
+            batch_size=options.batch_size,
+            seed=options.seed,
         )
-        return speaker_vectors([a.codes_QF for a in generated], mimi, campplus)
+        waves = [decode(mimi, answer.codes_QF) for answer in generated]
+        return speaker_vectors(waves, mimi.sample_rate, campplus)
 
+    show(f"{len(voices)} voices answer {len(cases)} questions, twice each")
     both_NS = answers(voices)
     alone_NS = answers([replace(voice, speaker_embedding_S=None) for voice in voices])
-    items = compare(voices, centres_VS, both_NS, alone_NS)
-    show(table(items))
+    items = compare(
+        voices, centres_VS, both_NS, alone_NS, [case.prompt for case in cases]
+    )
+    show("measuring the speakers themselves")
+    yardsticks = measure_yardsticks(voices, centres_VS, cases, mimi, campplus)
+    provenance = provenance or Provenance(
+        model=options.model.name, transcriber="none", seed=options.seed
+    )
+    summary = markdown(items, yardsticks, provenance)
+    write_parquet(answer_rows(items), options.out / "voices.parquet", provenance)
+    write_markdown(summary, options.out / "voices.md")
+    show(summary)
     if record_command:
         recorder = Recorder(model=model, command=record_command, path=figures_file)
         record_figures(items, recorder)
-    return items
+    return Voices(answers=items, yardsticks=yardsticks)
 
 
-def speaker_vectors(codes: Sequence[object], mimi: Mimi, campplus: CampPlus) -> Tensor:
-    """A vector of length 1 for each answer, (N, S); zeros for one too short."""
+def check_recordable(options: VoicesRun) -> None:
+    """Refuse to record figures of a handful of questions.
+
+    Raises:
+        UserError: `options.num` is below `MIN_RECORDED`.
+    """
+    if options.num < MIN_RECORDED:
+        raise UserError(
+            f"--num {options.num} is too few to record a figure: use at least "
+            f"{MIN_RECORDED}"
+        )
+
+
+def speaker_vectors(
+    waves: Sequence[Wave], sample_rate: int, campplus: CampPlus
+) -> Tensor:
+    """A vector of length 1 for each wave, (N, S); zeros for one too short."""
     vectors = []
-    for codes_QF in codes:
-        wave: Wave = decode(mimi, codes_QF)
-        if len(wave) < MIN_SECONDS * mimi.sample_rate:
+    for wave in waves:
+        if len(wave) < MIN_SECONDS * sample_rate:
             vectors.append(torch.zeros(campplus.embedding_size))
         else:
-            vectors.append(
-                F.normalize(campplus.embed([wave], mimi.sample_rate)[0], dim=0)
-            )
+            vectors.append(F.normalize(campplus.embed([wave], sample_rate)[0], dim=0))
     return torch.stack(vectors)
 
 
 def compare(
-    voices: Sequence[Voice], centres_VS: Tensor, both_NS: Tensor, alone_NS: Tensor
+    voices: Sequence[Voice],
+    centres_VS: Tensor,
+    both_NS: Tensor,
+    alone_NS: Tensor,
+    questions: Sequence[str],
 ) -> list[VoiceAnswer]:
     """One item per answer; N = V · questions, voice by voice."""
     cosines_NV = both_NS @ centres_VS.T
     alone_NV = alone_NS @ centres_VS.T
     nearest_N = cosines_NV.argmax(dim=1)
-    per_voice = len(both_NS) // len(voices)
     items = []
     for row in range(len(both_NS)):
-        index = row // per_voice
+        index, question = divmod(row, len(questions))
         heard = bool(both_NS[row].any())
         items.append(
             VoiceAnswer(
                 voice=voices[index].name,
                 seen=voices[index].name in SEEN_VOICES,
+                prompt=questions[question],
                 similarity=float(cosines_NV[row, index]),
                 is_nearest=heard and int(nearest_N[row]) == index,
+                nearest=voices[int(nearest_N[row])].name if heard else "",
                 codes_alone=float(alone_NV[row, index]),
             )
         )
     return items
 
 
-def table(items: Sequence[VoiceAnswer]) -> str:
-    """Voice by voice: similarity, nearest, and what the speaker vector adds."""
-    rows = []
-    for name in dict.fromkeys(item.voice for item in items):
-        own = [item for item in items if item.voice == name]
-        means = (
-            np.mean([item.similarity for item in own]),
-            np.mean([item.is_nearest for item in own]),
-            np.mean([item.similarity - item.codes_alone for item in own]),
+def measure_yardsticks(
+    voices: Sequence[Voice],
+    centres_VS: Tensor,
+    cases: Sequence[Case],
+    mimi: Mimi,
+    campplus: CampPlus,
+) -> dict[str, VoiceYardstick]:
+    """Floor and ceiling of each voice's similarity, by its name."""
+
+    def cosines(waves: Sequence[Wave], centre_S: Tensor) -> list[float]:
+        vectors_NS = speaker_vectors(waves, mimi.sample_rate, campplus)
+        return (vectors_NS @ centre_S).tolist()
+
+    found = {}
+    for index, (voice, centre_S) in enumerate(zip(voices, centres_VS, strict=True)):
+        own = original_waves([replace(case, voice=voice.name) for case in cases])
+        known = [wave for wave in own if wave is not None]
+        coded = [through_codec(mimi, wave) for wave in known]
+        others_VS = torch.cat([centres_VS[:index], centres_VS[index + 1 :]])
+        found[voice.name] = VoiceYardstick(
+            others=(others_VS @ centre_S).tolist(),
+            speaker=cosines(known, centre_S) if known else [],
+            through_codec=cosines(coded or [decode(mimi, voice.codes_QT)], centre_S),
         )
-        seen = "seen" if own[0].seen else "unseen"
-        rows.append((name, seen, str(len(own)), *(f"{mean:.2f}" for mean in means)))
-    head = ("voice", "", "answers", "similarity", "nearest", "gain")
-    return terminal_table(head, rows, max_width=20)
+    return found
 
 
 def record_figures(items: Sequence[VoiceAnswer], recorder: Recorder) -> None:
@@ -193,6 +254,19 @@ def record_figures(items: Sequence[VoiceAnswer], recorder: Recorder) -> None:
         recorder.write_estimate(f"voice_nearest_{name}", nearest)
         note = f"lower end of the 95 % interval around {gain.value - 1:.4f}"
         recorder.write(f"voice_gain_{name}", gain.low - 1, f"{note}, n={gain.n}")
+
+
+def _questions(options: VoicesRun, model: OmniModel) -> list[Case]:
+    config = model.config
+    rows = RowFormat(
+        num_codebooks=config.num_codebooks,
+        num_codes=config.num_codes,
+        speaker_embedding_size=config.speaker_embedding_size,
+    )
+    cases = read_cases(options.data, rows)
+    return select(
+        cases, "fact", options.num, seed=options.seed, source=str(options.data)
+    )
 
 
 def _vectors(voices: Sequence[Voice]) -> Tensor:

@@ -8,7 +8,7 @@ from minimind_o.assets import Assets
 from minimind_o.config import WeightPrecision
 from minimind_o.data.encoders import MediaEncoders
 from minimind_o.errors import UserError
-from minimind_o.frozen.mimi import load_mimi
+from minimind_o.frozen.mimi import Mimi, load_mimi
 from minimind_o.generation.engine import Engine
 from minimind_o.matrix_layout import store_by_columns
 from minimind_o.model import OmniModel
@@ -39,11 +39,22 @@ def load_engine(
     omni = to_precision(omni, precision).to(device)
     store_by_columns(omni)
     mimi = load_mimi(assets.mimi, device)
-    if mimi.num_codes != omni.config.num_codes:
-        raise UserError(
-            f"the model in {folder} writes codes of {omni.config.num_codes} "
-            f"entries, the codec in {assets.mimi} reads {mimi.num_codes}: they must "
-            "come from one tree of assets"
-        )
+    check_codec(omni, folder, mimi, assets.mimi)
     encoders = MediaEncoders(assets.path("sensevoice"), assets.path("siglip2"), device)
     return Engine(omni, load_tokenizer(assets.tokenizer), mimi, encoders=encoders)
+
+
+def check_codec(
+    model: OmniModel, model_directory: Path, mimi: Mimi, mimi_directory: Path
+) -> None:
+    """Refuse a codec that does not read what the model writes.
+
+    Raises:
+        UserError: naming both directories.
+    """
+    if mimi.num_codes != model.config.num_codes:
+        raise UserError(
+            f"the model in {model_directory} writes codes of {model.config.num_codes} "
+            f"entries, the codec in {mimi_directory} reads {mimi.num_codes}: they must "
+            "come from one tree of assets"
+        )

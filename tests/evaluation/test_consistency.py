@@ -4,6 +4,7 @@ Only the transcriber is a function that knows what it will be asked.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,18 @@ from minimind_o.evaluation.consistency import (
     Consistency,
     ConsistencyRun,
     compare,
-    decode,
-    measure_yardsticks,
     run,
 )
 from minimind_o.evaluation.originals import original_waves
-from minimind_o.evaluation.report import by_length, right_share
+from minimind_o.evaluation.report import (
+    by_length,
+    ceilings,
+    floors,
+    markdown,
+    right_share,
+)
+from minimind_o.evaluation.tables import Provenance
+from minimind_o.evaluation.yardsticks import decode, measure_yardsticks
 from minimind_o.frozen.mimi import Mimi
 from minimind_o.generation.batch import BatchAnswer, BatchSampling, generate_batch
 from minimind_o.generation.sampling import GREEDY
@@ -122,12 +129,14 @@ def test_floor_and_ceiling_are_of_the_same_recordings(mimi: Mimi) -> None:
         return [said.get(len(wave), f"codec {len(wave)}") for wave in waves]
 
     yardsticks = measure_yardsticks(cases, waves, mimi, transcriber)
-    assert [h.text for h in yardsticks.original] == ["one", "two", "三"]
-    assert [h.heard for h in yardsticks.original] == ["one", "two", "三"]
-    assert [h.language for h in yardsticks.original] == ["en", "en", "zh"]
-    assert [h.text for h in yardsticks.resynthesised] == ["one", "two", "三"]
+    assert yardsticks[1] == (None, None)
+    floors, ceilings = zip(*(yardsticks[i] for i in (0, 2, 3)), strict=True)
+    assert [h.text for h in floors] == ["one", "two", "三"]
+    assert [h.heard for h in floors] == ["one", "two", "三"]
+    assert [h.language for h in floors] == ["en", "en", "zh"]
+    assert [h.text for h in ceilings] == ["one", "two", "三"]
     # Whole frames come back from the codec; the first length is whole already.
-    heard = [h.heard for h in yardsticks.resynthesised]
+    heard = [h.heard for h in ceilings]
     assert heard == ["one", f"codec {3 * 1920}", f"codec {16 * 1920}"]
 
 
@@ -137,8 +146,10 @@ def test_without_originals_the_ceiling_is_that_of_the_rows_codes(mimi: Mimi) -> 
     yardsticks = measure_yardsticks(
         cases, [None, None], mimi, lambda waves, rate: ["x"] * len(waves)
     )
-    assert yardsticks.original == []
-    assert [h.text for h in yardsticks.resynthesised] == ["of another world"]
+    (floor, ceiling), silent = yardsticks
+    assert floor is None
+    assert ceiling.text == "of another world"
+    assert silent == (None, None)
 
 
 def test_an_original_is_spoken_by_its_voice_with_forced_pronunciation(
@@ -158,11 +169,16 @@ def test_an_original_is_spoken_by_its_voice_with_forced_pronunciation(
         case(dialogue.answer),
         case(dialogue.answer, voice="nobody"),
         case("A text that no split holds"),
+        case("A big red cup high up.", kind="picture"),
     ]
     waves = original_waves(cases)
-    assert asked == [(spoken(dialogue.marked_answer)[0], "en-us", VOICES[VOICE])]
+    assert asked == [
+        (spoken(dialogue.marked_answer)[0], "en-us", VOICES[VOICE]),
+        ("A big red cup high up.", "en-us", VOICES[VOICE]),
+    ]
     assert len(waves[0]) > 10_000
-    assert waves[1:] == [None, None]
+    assert waves[1:3] == [None, None]
+    assert len(waves[3]) > 10_000
 
 
 @pytest.fixture(scope="module")
@@ -228,10 +244,18 @@ def test_run_writes_a_row_per_prompt_and_a_summary(assets: Assets, tmp_path) -> 
     assert {row["language"] for row in table} == {"en", "zh"}
     for row, item in zip(table, result.items, strict=True):
         assert row["cer"] == item.hearing.characters.rate
+        assert row["floor_cer"] == item.floor.characters.rate
         assert row["num_words"] == item.num_words
+        changes = ("words_substituted", "words_deleted", "words_inserted")
+        assert sum(row[name] for name in changes) == row["word_errors"]
     summary = (tmp_path / "new folder" / "consistency.md").read_text("utf-8")
-    for title in ("facts", "read aloud", "floor: original", "ceiling: speech", "right"):
+    for title in ("facts", "read aloud", "floor", "ceiling", "right"):
         assert title in summary
+    questions = (tmp_path / "new folder" / "consistency_questions.md").read_text(
+        "utf-8"
+    )
+    for row in table:
+        assert f"| {row['prompt']} | {VOICE} | {row['alignment']} |" in questions
     assert list(tmp_path.rglob("*.partial")) == []
 
 
@@ -256,7 +280,7 @@ def test_figures_are_recorded_with_interval_and_number(
     assert "n=3" in share["note"]
     floor, ceiling = (
         sum(h.words.errors for h in hearings) / sum(h.words.length for h in hearings)
-        for hearings in (result.yardsticks.original, result.yardsticks.resynthesised)
+        for hearings in (floors(result.items), ceilings(result.items))
     )
     gap = records["codec_wer_gap"]["figure"]
     assert gap == pytest.approx(ceiling - floor, rel=1e-3)
@@ -275,3 +299,42 @@ def test_more_prompts_than_rows_are_refused(assets: Assets, tmp_path) -> None:
     with pytest.raises(UserError, match=r"test\.parquet has 3 prompts"):
         run_suite(assets, tmp_path, num=4)
     assert select([], "fact", 0) == []
+
+
+def test_the_tables_say_how_they_were_measured(assets: Assets, tmp_path) -> None:
+    run_suite(assets, tmp_path, seed=3)
+    notes = pq.read_schema(tmp_path / "consistency.parquet").metadata
+    assert notes[b"seed"] == b"3"
+    assert notes[b"transcriber"] == b"loudness"
+    assert notes[b"model"] == b"omni"
+    for page in ("consistency.md", "consistency_questions.md"):
+        text = (tmp_path / page).read_text("utf-8")
+        assert "Model `omni`, transcriber `loudness`, seed 3" in text
+
+
+def test_each_part_has_the_floor_and_the_ceiling_of_its_own_answers(mimi) -> None:
+    cases = [case("one"), case("two words"), case("三", "zh")]
+    answers = [answer("one", 1), answer("two words", 2), answer("三", 3)]
+    items = compare(cases, answers, mimi, lambda waves, rate: ["one"] * len(waves))
+    waves = [np.zeros(9600, np.float32)] * 3
+    heard = iter(["one", "two words", "三", "one", "two", ""])
+    yardsticks = measure_yardsticks(
+        cases, waves, mimi, lambda waves, rate: [next(heard) for _ in waves]
+    )
+    items = [
+        replace(item, floor=floor, ceiling=ceiling)
+        for item, (floor, ceiling) in zip(items, yardsticks, strict=True)
+    ]
+    page = markdown(items, Provenance(model="m", transcriber="t", seed=0))
+    rows = {
+        line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")
+        for line in page.split("## Means")[0].splitlines()
+        if line.startswith("| facts")
+    }
+    english = [cell.split(" ")[0] for cell in rows["facts, unseen phrasings, en"][1:]]
+    # Of "onetwowords" five characters are lost through the codec, one word of three.
+    assert english == ["2", "0.636", "0.000", "0.455", "0.667", "0.000", "0.333"]
+    mandarin = [cell.split(" ")[0] for cell in rows["facts, unseen phrasings, zh"][1:]]
+    assert mandarin == ["1", "3.000", "0.000", "1.000", "1.000", "0.000", "1.000"]
+    assert "| words | (nothing) | 1 |" in page
+    assert "| 三 | one | 1 |" in page

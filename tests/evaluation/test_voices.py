@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,19 @@ import torch.nn.functional as F
 from minimind_o.errors import UserError
 from minimind_o.evaluation import voices
 from minimind_o.evaluation.record import Recorder
-from minimind_o.evaluation.voices import VoiceAnswer, compare, record_figures, table
+from minimind_o.evaluation.tables import Provenance
+from minimind_o.evaluation.voices import (
+    VoiceAnswer,
+    VoicesRun,
+    compare,
+    measure_yardsticks,
+    record_figures,
+)
+from minimind_o.evaluation.voices_report import VoiceYardstick, markdown
 from minimind_o.generation.voices import Voice
 from minimind_o.model import OmniModel
+from tests.evaluation.conftest import VOICE
+from tests.evaluation.test_consistency import case
 from tests.model.tiny import tiny_config
 
 CODES = np.zeros((8, 2), np.int64)
@@ -30,16 +41,28 @@ def test_answers_are_compared_with_their_own_prompt() -> None:
     silent = torch.zeros(3)
     both = torch.stack([centres[0], between, centres[1], silent])
     alone = torch.stack([centres[1], centres[0], centres[1], centres[1]])
-    items = compare([voice("ada"), voice("leo")], centres, both, alone)
+    voices = [voice("ada"), voice("leo")]
+    items = compare(voices, centres, both, alone, ["first?", "second?"])
+    assert [item.prompt for item in items] == ["first?", "second?"] * 2
+    assert [item.nearest for item in items] == ["ada", "leo", "leo", ""]
     assert [item.voice for item in items] == ["ada", "ada", "leo", "leo"]
     assert [item.seen for item in items] == [True, True, False, False]
     expected = [1.0, 1 / math.sqrt(5), 1.0, 0.0]
     assert [item.similarity for item in items] == pytest.approx(expected)
     assert [item.is_nearest for item in items] == [True, False, True, False]
     assert [item.codes_alone for item in items] == [0.0, 1.0, 1.0, 1.0]
-    shown = table(items).splitlines()
-    assert shown[2].split() == ["ada", "seen", "2", "0.72", "0.50", "0.22"]
-    assert shown[3].split() == ["leo", "unseen", "2", "0.50", "0.50", "-0.50"]
+    yardsticks = {
+        "ada": VoiceYardstick(others=[0.1], speaker=[0.8, 0.9], through_codec=[0.5]),
+        "leo": VoiceYardstick(others=[0.1], speaker=[], through_codec=[0.7]),
+    }
+    page = markdown(items, yardsticks, Provenance(model="m", transcriber="", seed=0))
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines()]
+    shown = {row[0]: [c.split(" ")[0] for c in row[1:]] for row in rows if len(row) > 2}
+    assert shown["ada"] == ["2", "0.724", "0.500", "0.224", "0.100", "0.850", "0.500"]
+    assert shown["leo (unseen)"][:3] == ["2", "0.500", "0.500"]
+    assert shown["leo (unseen)"][3:] == ["-0.500", "0.100", "–", "0.700"]
+    assert shown["**all**"][:2] == ["4", "0.612"]
+    assert shown["**all**"][-2:] == ["0.850", "0.600"]
 
 
 @pytest.mark.parametrize(("use_moe", "suffix"), [(False, ""), (True, "_moe")])
@@ -48,6 +71,8 @@ def test_six_figures_are_recorded(tmp_path: Path, use_moe: bool, suffix: str) ->
         VoiceAnswer(
             voice=name,
             seen=name == "ada",
+            prompt="question",
+            nearest="",
             similarity=0.8,
             is_nearest=index % 4 > 0,
             codes_alone=0.7 if name == "ada" else 0.8 + 0.1 * (-1) ** index,
@@ -70,7 +95,40 @@ def test_six_figures_are_recorded(tmp_path: Path, use_moe: bool, suffix: str) ->
 
 
 def test_too_few_questions_or_a_voice_without_a_vector_are_refused(assets) -> None:
+    options = VoicesRun(
+        model=assets.omni,
+        data=assets.sft_t2a / "test.parquet",
+        out=assets.root / "none",
+        num=3,
+    )
     with pytest.raises(UserError, match="--num 3 is too few to record"):
-        voices.run(assets.omni, assets, num=3, record_command="command")
+        voices.run(options, assets, record_command="command")
     with pytest.raises(UserError, match="'ada' has no speaker vector"):
         voices._vectors([voice("ada")])
+
+
+class LoudnessEncoder:
+    """A speaker encoder that tells only how loud and how long a recording is."""
+
+    embedding_size = 2
+
+    def embed(self, waves, sample_rate):
+        return torch.tensor(
+            [[float(np.abs(wave).sum()), len(wave) / sample_rate] for wave in waves]
+        )
+
+
+def test_the_speaker_is_measured_before_and_through_the_codec(mimi, dialogues) -> None:
+    known = Voice(name=VOICE, codes_QT=np.zeros((8, 20), np.int64))
+    unknown = replace(known, name="nobody")
+    centres = F.normalize(torch.tensor([[1.0, 0.0], [1.0, 1.0]]))
+    cases = [case(d.answer, d.language) for d in dialogues[:2]]
+    found = measure_yardsticks(
+        [known, unknown], centres, cases, mimi, LoudnessEncoder()
+    )
+    own, other = found[VOICE], found["nobody"]
+    assert own.others == other.others == pytest.approx([math.sqrt(0.5)])
+    assert len(own.speaker) == len(own.through_codec) == 2
+    assert own.speaker != own.through_codec
+    assert other.speaker == []
+    assert len(other.through_codec) == 1
