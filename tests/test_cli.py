@@ -205,4 +205,4 @@ def test_data_check_counts_the_bad_rows(tmp_path, capsys):
     assert f"{file}: 2 bad rows of 3 (conversations 1, answer_audios 1)" in output.out
     assert "row 1" in output.out
     assert "row 2" in output.out
-    assert output.err == "minimind-o: 2 bad rows; each kind is named above\n"
+    assert output.err == "minimind-o: 2 bad rows; see above\n"

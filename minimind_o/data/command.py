@@ -109,9 +109,13 @@ def _check(arguments: argparse.Namespace) -> None:
         num_processes=arguments.processes,
         show=arguments.show,
     )
-    num_bad = sum(report.num_bad for report in reports)
+    unreadable = [report.file for report in reports if report.kinds["file"]]
+    num_bad = sum(report.num_bad for report in reports) - len(unreadable)
+    complaints = [f"{file} cannot be read whole" for file in unreadable]
     if num_bad:
-        raise UserError(f"{num_bad} bad rows; each kind is named above")
+        complaints.append(f"{num_bad} bad rows")
+    if complaints:
+        raise UserError(f"{', '.join(complaints)}; see above")
 
 
 def _stats(arguments: argparse.Namespace) -> None:

@@ -35,7 +35,7 @@ def regroup(file: str, out: Path, group_rows: int = GROUP_ROWS) -> int:
     num_groups, row = 0, 0
     try:
         with (
-            open_parquet(file) as source,
+            open_parquet(file, piecewise=True) as source,
             pq.ParquetWriter(partial, source.schema_arrow, compression="zstd") as sink,
             tqdm(total=source.metadata.num_rows, unit=" rows", disable=None) as bar,
         ):

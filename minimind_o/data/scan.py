@@ -74,7 +74,7 @@ def portions(
     Raises:
         UserError: it is missing, damaged or of another schema.
     """
-    with open_parquet(file) as opened:
+    with open_parquet(file, piecewise=True) as opened:
         check_schema(opened.schema_arrow, file, required=REQUIRED)
         known = known_columns(opened)
         wanted = [c for c in known if columns is None or c in columns]

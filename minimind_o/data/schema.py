@@ -94,7 +94,7 @@ def read_rows(
     Raises:
         UserError: for a bad file; for a bad row where `bad_rows` says so.
     """
-    file = open_parquet(path)
+    file = open_parquet(path, piecewise=True)
     name = str(path)
     check_schema(file.schema_arrow, name, required=required)
     columns = known_columns(file)
@@ -219,8 +219,14 @@ def check_schema(
             )
 
 
-def open_parquet(address: str | Path) -> pq.ParquetFile:
+def open_parquet(address: str | Path, *, piecewise: bool = False) -> pq.ParquetFile:
     """A Parquet file here or, by its address (`s3://…`), wherever fsspec reaches.
+
+    Args:
+        address: where it is.
+        piecewise: rows will be read one after the other, and only a little of a row
+            group shall be in memory: a released file is a single row group. Otherwise
+            a row group is fetched whole, in few requests.
 
     Raises:
         UserError: it is missing or damaged.
@@ -232,9 +238,11 @@ def open_parquet(address: str | Path) -> pq.ParquetFile:
     if not system.isfile(path):
         raise UserError(f"{address} is missing; it must be a Parquet file.")
     try:
-        # With a buffer a column is read a little at a time; without one, all that a
-        # row group holds of it, and the released files are one row group each.
-        return pq.ParquetFile(system.open(path), buffer_size=READ_AHEAD)
+        return pq.ParquetFile(
+            system.open(path),
+            buffer_size=READ_AHEAD if piecewise else 0,
+            pre_buffer=not piecewise,
+        )
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(
             f"{address} is not a whole Parquet file ({first_line(error).rstrip('.')})."

@@ -4,13 +4,13 @@ import csv
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 import soundfile
@@ -255,7 +255,6 @@ def start_command(manifest: Path, out: Path) -> subprocess.Popen[str]:
          "--master_port", "29617", "-m", "minimind_o", "data", "build",
          str(manifest), str(out), "--part-rows", str(PART_ROWS)],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
-        start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -271,10 +270,12 @@ def test_two_processes_are_killed_and_go_on(tmp_path: Path, media: Path) -> None
         if list(tmp_path.glob("*.parts/*.parquet")) or first.poll() is not None:
             break
         time.sleep(0.05)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.communicate()
+    processes = psutil.Process(first.pid).children(recursive=True)
+    for process in [psutil.Process(first.pid), *processes]:
+        process.kill()
+    _, complaints = first.communicate()
     num_parts = len(list(tmp_path.glob("*.parts/*.parquet")))
-    assert 0 < num_parts < len(entries) // PART_ROWS
+    assert 0 < num_parts < len(entries) // PART_ROWS, complaints
     assert not list(tmp_path.glob("out-*.parquet"))
     second = start_command(manifest, out)
     said, complaints = second.communicate(timeout=170)
