@@ -247,7 +247,7 @@ def file_problem(file: Path) -> str | None:
             json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             return f"is not whole JSON ({error})"
-    if file.suffix in (".pt", ".pth", ".bin") and not zipfile.is_zipfile(file):
+    if file.suffix in (".pt", ".pth") and not zipfile.is_zipfile(file):
         return "is truncated or not a PyTorch file"
     if file.suffix == ".parquet":
         with file.open("rb") as stream:

@@ -249,7 +249,10 @@ def load(directory: str | Path) -> Tokenizer:
         raise UserError(f"{model} is not a readable tokenizer: {error}.") from error
     template_file = folder / "chat_template.jinja"
     if template_file.is_file():
-        return Tokenizer(fast, template_file.read_text("utf-8"))
+        try:
+            return Tokenizer(fast, template_file.read_text("utf-8"))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{template_file} is not UTF-8: {error}.") from error
     try:
         template = json.loads(settings.read_text("utf-8"))["chat_template"]
     except (ValueError, KeyError, TypeError) as error:

@@ -29,6 +29,7 @@ from minimind_o.generation.voices import list_voices, load_voice
 TEXTS = ("question", "answer")
 FILES = ("question_recording", "answer_recording", "picture")
 COLUMNS = (*TEXTS, "conversation", *FILES, "voice")
+ONE_TOO_MANY = "(one more than the header has)"
 MAX_FIELD = 10_000_000
 """Characters of one value in a CSV file."""
 
@@ -93,7 +94,7 @@ def _entries(manifest: Path) -> Iterator[Mapping[str, Any]]:
             csv.field_size_limit(MAX_FIELD)
             entries: Iterator[Mapping[str, Any]]
             if is_csv:
-                entries = csv.DictReader(stream, strict=True)
+                entries = csv.DictReader(stream, restkey=ONE_TOO_MANY, strict=True)
             else:
                 entries = map(json.loads, stream)
             for entry in entries:
@@ -115,12 +116,10 @@ def _checked(entry: Any) -> dict[str, Any]:
     """The values that are there."""
     if not isinstance(entry, Mapping):
         raise UserError("it is no object with columns and values.")
+    known = ", ".join(COLUMNS)
     for name in entry:
         if name not in COLUMNS:
-            what = (
-                "more values than columns" if name is None else f"the column {name!r}"
-            )
-            raise UserError(f"it has {what}; known are {', '.join(COLUMNS)}.")
+            raise UserError(f"it has the column {name!r}; known are {known}.")
     values = {k: v for k, v in entry.items() if v not in (None, "")}
     for name, value in values.items():
         if name != "conversation" and not isinstance(value, str):

@@ -8,11 +8,13 @@ killed goes on, and one whose manifest was mended makes the mended part anew.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -112,52 +114,70 @@ def build(
     if part_rows < 1:
         raise UserError(f"a part of {part_rows} rows cannot be: give 1 or more.")
     own = shard.entries(count_entries(manifest))
-    starts = range(own.start, own.stop, part_rows)
-    ranges = [range(start, min(start + part_rows, own.stop)) for start in starts]
-    digests = [_digest(manifest, rows, models) for rows in ranges]
+    digests = [_digest(e, models) for _, e in _portions(manifest, own, part_rows)]
     whole = hashlib.sha256("".join(digests).encode()).hexdigest()
     if shard.path.exists():
         return _finished(shard.path, whole)
     result, paths = Built(shard.path), []
     with tqdm(total=len(own), unit=" rows", disable=None) as bar:
-        for rows, digest in zip(ranges, digests, strict=True):
-            path = shard.parts / f"{rows.start:08d}.parquet"
+        work = zip(_portions(manifest, own, part_rows), digests, strict=True)
+        for (first, entries), digest in work:
+            path = shard.parts / f"{first:08d}.parquet"
             if not _is_made(path, digest):
-                bad: list[str] = []
-                made = list(_rows(manifest, rows, maker, places, bad_rows, bad, say))
-                metadata = {DIGEST: digest, BAD_ROWS: json.dumps(bad)}
+                bad = BadEntries(manifest, bad_rows, say)
+                made = list(_rows(first, entries, maker, places, bad))
+                metadata = {DIGEST: digest, BAD_ROWS: json.dumps(bad.messages)}
                 write_table(path, made, metadata)
                 result.num_made += len(made)
             paths.append(path)
-            bar.update(len(rows))
+            bar.update(len(entries))
     _join(paths, shard.path, whole, result, bad_rows)
     shutil.rmtree(shard.parts, ignore_errors=True)
     return result
 
 
+@dataclass
+class BadEntries:
+    """What to do about an entry that makes no row: as `bad_rows` of `build` says."""
+
+    manifest: Path
+    policy: BadRowPolicy
+    say: Callable[[str], None]
+    messages: list[str] = field(default_factory=list)
+
+    def report(self, index: int, error: UserError) -> None:
+        """Raise, or tell and remember."""
+        sentence = f"{self.manifest} row {index}: {error}"
+        if self.policy == "fatal":
+            raise UserError(sentence) from error
+        self.messages.append(sentence)
+        self.say(sentence)
+
+
+def _portions(
+    manifest: Path, own: range, part_rows: int
+) -> Iterator[tuple[int, list[Mapping[str, Any]]]]:
+    """The entries of each part, with the number of its first; one reading in all."""
+    entries = read_entries(manifest, own.start, own.stop)
+    for first in range(own.start, own.stop, part_rows):
+        yield first, list(itertools.islice(entries, part_rows))
+
+
 def _rows(
-    manifest: Path,
-    rows: range,
+    first: int,
+    entries: Sequence[Mapping[str, Any]],
     maker: RowMaker,
     places: Places,
-    policy: BadRowPolicy,
-    bad: list[str],
-    say: Callable[[str], None],
+    bad: BadEntries,
 ) -> Iterator[NewRow]:
-    entries = read_entries(manifest, rows.start, rows.stop)
-    for index, entry in zip(rows, entries, strict=True):
+    for index, entry in enumerate(entries, first):
         try:
             yield maker.make(read_answer(entry, places))
         except UserError as error:
-            sentence = f"{manifest} row {index}: {error}"
-            if policy == "fatal":
-                raise UserError(sentence) from error
-            bad.append(sentence)
-            say(sentence)
+            bad.report(index, error)
 
 
-def _digest(manifest: Path, rows: range, models: str) -> str:
-    entries = list(read_entries(manifest, rows.start, rows.stop))
+def _digest(entries: Sequence[Mapping[str, Any]], models: str) -> str:
     content = json.dumps([entries, models], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()
 

@@ -21,9 +21,14 @@ def build_parser() -> argparse.ArgumentParser:
 
     check = actions.add_parser("check", help="check every row, as training would")
     _add_files(check)
-    check.add_argument("--num-codes", type=int, default=2048, help="codes per codebook")
     check.add_argument(
-        "--max-length", type=int, metavar="POSITIONS", help="most that a row may take"
+        "--num-codes", type=_positive, default=2048, help="codes per codebook"
+    )
+    check.add_argument(
+        "--max-length",
+        type=_positive,
+        metavar="POSITIONS",
+        help="most that a row may take",
     )
     check.add_argument(
         "--show", type=int, default=20, help="most rows named per kind and file"
@@ -42,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--media", type=Path, metavar="FOLDER", help="of its files (default: its own)"
     )
     build.add_argument(
-        "--part-rows", type=int, default=256, help="rows made between two savings"
+        "--part-rows", type=_positive, default=256, help="rows made between two savings"
     )
     build.add_argument("--bad-rows", choices=("fatal", "skip"), default="fatal")
     _add_assets(build, "the frozen models' folder")
@@ -53,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     regroup.add_argument("file", metavar="FILE.parquet")
     regroup.add_argument("out", type=Path, metavar="OUT.parquet")
-    regroup.add_argument("--rows", type=int, default=1024, help="of a row group")
+    regroup.add_argument("--rows", type=_positive, default=1024, help="of a row group")
     regroup.set_defaults(run=_regroup)
     return parser
 
@@ -66,6 +71,14 @@ def main(argv: Sequence[str]) -> None:
     """
     arguments = build_parser().parse_args(argv)
     arguments.run(arguments)
+
+
+def _positive(text: str) -> int:
+    """A whole number from 1 on; argparse tells of others."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
 
 
 def _add_assets(parser: argparse.ArgumentParser, what: str) -> None:
@@ -84,9 +97,12 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         help="Parquet files, globs, or any address that fsspec reaches",
     )
     parser.add_argument(
-        "--limit", type=int, metavar="ROWS", help="the first rows of each file only"
+        "--limit",
+        type=_positive,
+        metavar="ROWS",
+        help="the first rows of each file only",
     )
-    parser.add_argument("--processes", type=int, help="default: one a core")
+    parser.add_argument("--processes", type=_positive, help="default: one a core")
     _add_assets(parser, "whose tokenizer counts lengths")
 
 

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minimind_o.assets import ENVIRONMENT_VARIABLE
+from minimind_o.assets import ENVIRONMENT_VARIABLE, file_problem
 from minimind_o.errors import UserError
 from minimind_o.released.hubs import FETCH, Fetch, Unreachable
 from minimind_o.released.manifest import ReleasedAsset, ReleasedFile, Repository
 
 RECEIPTS = ".downloads.json"
 INCOMPLETE = ".incomplete"
+BY_HAND = "put there by hand"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,12 +127,12 @@ class Receipts:
         """Likewise."""
         return self._entries.get(place, {}).get("sha256")
 
-    def add(self, place: str, size: int, sha256: str, origin: Repository) -> None:
+    def add(self, place: str, size: int, sha256: str, origin: str) -> None:
         """Remember a file; written at once, whole or not at all."""
         self._entries[place] = {
             "size": size,
             "sha256": sha256,
-            "from": f"{origin.hub}:{origin.name}@{origin.revision or 'newest'}",
+            "from": origin,
         }
         partial = self._path.with_name(f"{RECEIPTS}.partial")
         partial.write_text(json.dumps(self._entries, indent=1) + "\n", "utf-8")
@@ -161,12 +162,14 @@ def _is_there(item: Wanted, root: Path, receipts: Receipts) -> bool:
     size, known = path.stat().st_size, receipts.sha256(item.place)
     if known is not None and known == (item.file.sha256 or known):
         return size == receipts.size(item.place)
-    if item.file.sha256 is None or item.file.size not in (None, size):
+    # Put there by hand, or under another manifest: what is known of it must be so, and
+    # what is not, cannot be checked.
+    digest = sha256_of(path)
+    fits = item.file.size in (None, size) and item.file.sha256 in (None, digest)
+    if known is not None or not fits or file_problem(path):
         return False
-    digest = sha256_of(path)  # put there by hand
-    if digest == item.file.sha256:
-        receipts.add(item.place, size, digest, item.repository)
-    return digest == item.file.sha256
+    receipts.add(item.place, size, digest, BY_HAND)
+    return True
 
 
 def _bring(
@@ -192,7 +195,7 @@ def _bring(
     target = _inside(root, item.place)
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(got, target)
-    receipts.add(item.place, size, digest, item.repository)
+    receipts.add(item.place, size, digest, item.repository.origin)
 
 
 def _stage(item: Wanted, root: Path) -> Path:

@@ -48,6 +48,11 @@ class Repository:
     folder: str = ""
     """Within the repository."""
 
+    @property
+    def origin(self) -> str:
+        """The hub, the repository and the commit."""
+        return f"{self.hub}:{self.name}@{self.revision or 'newest'}"
+
     def __str__(self) -> str:
         return f"{self.name} on {self.hub}"
 

@@ -139,6 +139,15 @@ def test_a_csv_file_is_read_like_json_lines(
     assert tables[0].equals(tables[1])
 
 
+def test_a_line_of_more_values_than_columns_is_named(
+    tmp_path: Path, media: Path, maker: RowMaker
+) -> None:
+    path = media / "long.csv"
+    path.write_text("question,answer\na,b\na,b,c\n")
+    with pytest.raises(UserError, match=r"row 1: it has the column '\(one more than"):
+        build(path, Shard(out=tmp_path / "a.parquet"), maker, Places(media=media))
+
+
 def test_a_build_that_stops_goes_on_and_ends_with_the_same_rows(
     tmp_path: Path, media: Path, maker: RowMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

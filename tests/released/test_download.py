@@ -15,7 +15,7 @@ from huggingface_hub.utils import _http
 
 from minimind_o.assets import Assets
 from minimind_o.errors import UserError
-from minimind_o.released.download import Receipts, download
+from minimind_o.released.download import download
 from minimind_o.released.manifest import ReleasedAsset, read_manifest
 from tests.released.tiny_hub import COMMIT, TinyHub, serving
 
@@ -157,21 +157,31 @@ def test_other_bytes_than_the_manifests_are_refused(
     assert left == []
 
 
-def test_a_damaged_file_is_fetched_anew_and_a_good_one_found(
-    tmp_path: Path, hub: TinyHub
-) -> None:
+def test_a_damaged_file_is_fetched_anew(tmp_path: Path, hub: TinyHub) -> None:
     fetch(tmp_path, hub, entry())
     tree = tmp_path / "tree"
     weights = tree / "omni" / "pytorch_model.bin"
     weights.write_bytes(WEIGHTS[:-1])
     fetch(tmp_path, hub, entry())
     assert weights.read_bytes() == WEIGHTS
-    # Put there by hand: no receipt, but the manifest knows the checksum.
-    (tree / ".downloads.json").unlink()
-    del hub.asked[:]
+
+
+def test_what_was_put_there_by_hand_is_taken_if_it_fits(
+    tmp_path: Path, hub: TinyHub
+) -> None:
+    folder = tmp_path / "tree" / "omni"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_bytes(b"[]")  # whole, and nothing more is known
+    (folder / "pytorch_model.bin").write_bytes(WEIGHTS[::-1])  # not what is known
     fetch(tmp_path, hub, entry())
-    assert [name for name, _ in hub.asked] == ["config.json"]
-    assert Receipts(tree).size("omni/pytorch_model.bin") == len(WEIGHTS)
+    assert [name for name, _ in hub.asked] == ["pytorch_model.bin"]
+    assert (folder / "config.json").read_bytes() == b"[]"
+    receipts = json.loads((tmp_path / "tree" / ".downloads.json").read_text())
+    assert receipts["omni/config.json"]["from"] == "put there by hand"
+    (tmp_path / "tree" / ".downloads.json").unlink()
+    (folder / "config.json").write_bytes(b"[")
+    fetch(tmp_path, hub, entry())
+    assert (folder / "config.json").read_bytes() == CONFIG
 
 
 def test_a_file_that_the_hub_lacks_is_named(tmp_path: Path, hub: TinyHub) -> None:

@@ -11,14 +11,14 @@ from minimind_o.released.inventory import released_inventory, tree_inventory
 from minimind_o.released.manifest import read_manifest
 
 
-def put(root: Path, place: str, content: bytes, origin: str) -> Path:
+def put(root: Path, place: str, content: bytes, asset_id: str) -> Path:
     """A file as a download leaves it."""
-    asset = next(a for a in read_manifest() if a.id == origin)
+    asset = next(a for a in read_manifest() if a.id == asset_id)
     path = root / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    repository = asset.repository("huggingface")
-    Receipts(root).add(place, len(content), sha256_of(path), repository)
+    origin = asset.repository("huggingface").origin
+    Receipts(root).add(place, len(content), sha256_of(path), origin)
     return path
 
 
