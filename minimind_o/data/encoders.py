@@ -106,6 +106,11 @@ class MediaEncoders:
             self._sensevoice = load_sensevoice(self._sensevoice, self._device)
         return self._sensevoice
 
+    def load_speech(self) -> None:
+        """Load the speech encoder now, where there is one, and not when it is needed."""
+        if self._sensevoice is not None:
+            _ = self.sensevoice
+
     @property
     def siglip2(self) -> Siglip2:
         """The vision encoder.

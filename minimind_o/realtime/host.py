@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import sys
 import threading
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ from minimind_o.realtime.session import Session, SessionSettings, State
 logger = logging.getLogger(__name__)
 
 IDLE_S = 0.005
+SWITCH_S = 0.0005
 
 
 class Host:
@@ -37,6 +39,10 @@ class Host:
         new_detector: Callable[[], VoiceDetector] = SileroDetector,
         most_sessions: int = 4,
     ) -> None:
+        # Python hands over between threads every 5 ms unless told otherwise: long, where
+        # one thread answers and others carry small messages with many hand-overs each.
+        sys.setswitchinterval(SWITCH_S)
+        engine.encoders.load_speech()  # the first question need not wait for it
         self._engine, self._new_detector = engine, new_detector
         self._most = most_sessions
         self._sessions: list[Session] = []

@@ -111,6 +111,7 @@ class Conversation(ipywidgets.VBox):
         """End the session and its thread."""
         self.session.close()
         self._ends.set()
+        self.microphone.close()
         if self._thread is not threading.current_thread():
             self._thread.join()
         super().close()

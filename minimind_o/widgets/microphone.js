@@ -2,12 +2,10 @@
 // resamples, as one stream, so that every browser sounds the same.
 
 const PROCESSOR = `
-const PIECE = 0.02;  // seconds
-
 class Listener extends AudioWorkletProcessor {
-  constructor() {
+  constructor({ processorOptions }) {
     super();
-    this.piece = new Float32Array(Math.round(PIECE * sampleRate));
+    this.piece = new Float32Array(Math.round(processorOptions.seconds * sampleRate));
     this.filled = 0;
   }
 
@@ -26,9 +24,9 @@ class Listener extends AudioWorkletProcessor {
 registerProcessor("listener", Listener);
 `;
 
-// Starts to listen; `heard(samples, rate, number)` gets every piece. Returns how to stop.
-// Throws where there is no microphone, or the user says no.
-export async function openMicrophone(heard) {
+// Starts to listen; `heard(samples, rate, number)` gets a piece every `seconds`. Returns
+// how to stop. Throws where there is no microphone, or the user says no.
+export async function openMicrophone(heard, seconds = 0.02) {
   if (!navigator.mediaDevices) {
     throw new Error("browsers give pages a microphone on localhost or over https only");
   }
@@ -46,7 +44,10 @@ export async function openMicrophone(heard) {
   );
   await context.audioWorklet.addModule(address);
   URL.revokeObjectURL(address);
-  const listener = new AudioWorkletNode(context, "listener", { numberOfOutputs: 0 });
+  const listener = new AudioWorkletNode(context, "listener", {
+    numberOfOutputs: 0,
+    processorOptions: { seconds },
+  });
   let number = 0;
   listener.port.onmessage = ({ data }) => {
     heard(data, context.sampleRate, number);
@@ -98,7 +99,7 @@ function render({ model, el }) {
     button.disabled = true;
     try {
       if (stop) await close();
-      else stop = await openMicrophone(heard);
+      else stop = await openMicrophone(heard, model.get("piece"));
       show();
     } catch (error) {
       show(`No microphone: ${error.message}. Give a recording instead.`);

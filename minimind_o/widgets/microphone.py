@@ -5,6 +5,8 @@ All three come in through the same handler, piece by piece, numbered.
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 import time
 from collections import deque
@@ -24,9 +26,13 @@ from minimind_o.realtime.detectors import SAMPLE_RATE
 from minimind_o.realtime.microphone_stream import MicrophoneStream
 from minimind_o.widgets.twin import AudioWidget, Twin
 
-PIECE_S = 0.02
+PIECE_S = 0.064
+"""Two looks of the voice detector. Every piece costs a kernel a message, and messages wait
+for one another: in pieces of 20 ms a busy kernel was seen to fall behind for good."""
 SILENCE_S = 1.0
 """What a replayed recording ends with: its last word is then known to be the last."""
+MAX_WAITING = 150
+"""Pieces that may wait to be heard: ten seconds."""
 KEPT_S = 30
 """Seconds that the twin can show."""
 
@@ -35,11 +41,13 @@ class Microphone(AudioWidget):
     """Hand every piece to `hear`, at 16 kHz, whatever the sound card does.
 
     Args:
-        hear: takes the samples (N,); called on the thread that brings them.
+        hear: takes the samples (N,); called on a thread of the microphone's own, so
+            that the kernel has its hands free for the page's next message.
     """
 
     _esm = Path(__file__).with_name("microphone.js")
     note = traitlets.Unicode("").tag(sync=True)
+    piece = traitlets.Float(PIECE_S).tag(sync=True)
     max_bytes = traitlets.Int(MAX_FILE_BYTES).tag(sync=True)
 
     def __init__(self, hear: Callable[[NDArray[np.float32]], None]) -> None:
@@ -48,12 +56,23 @@ class Microphone(AudioWidget):
         self._kept: deque[NDArray[np.float32]] = deque(maxlen=round(KEPT_S / PIECE_S))
         self._stream = MicrophoneStream(self._heard)
         self._is_replaying = threading.Lock()
+        self._waiting: queue.Queue[tuple[NDArray[np.float32], int, int] | None]
+        self._waiting = queue.Queue(MAX_WAITING)
+        self._worker: threading.Thread | None = None
         self.on_msg(self._received)
 
     @property
     def num_missing(self) -> int:
         """Pieces that were lost on the way; there should be none."""
         return self._stream.num_missing
+
+    def close(self) -> None:
+        """End the thread, too."""
+        if self._worker is not None:
+            self._waiting.put(None)
+            self._worker.join()
+            self._worker = None
+        super().close()
 
     @property
     def heard_N(self) -> NDArray[np.float32]:
@@ -99,7 +118,7 @@ class Microphone(AudioWidget):
         try:
             if content.get("kind") == "microphone":
                 number, rate = whole(content, "number"), whole(content, "rate")
-                self._stream.push(samples_of(payload), rate, number)
+                self._enqueue((samples_of(payload), rate, number))
             elif content.get("kind") == "recording":
                 read_audio(check_size(payload), "the recording")
                 threading.Thread(
@@ -107,6 +126,23 @@ class Microphone(AudioWidget):
                 ).start()
         except UserError as error:
             self.note = str(error)
+
+    def _enqueue(self, piece: tuple[NDArray[np.float32], int, int]) -> None:
+        if self._worker is None:
+            self._worker = threading.Thread(
+                target=self._work, name="microphone", daemon=True
+            )
+            self._worker.start()
+        # What does not fit is missing, and counted when the next piece comes.
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(piece)
+
+    def _work(self) -> None:
+        while (piece := self._waiting.get()) is not None:
+            try:
+                self._stream.push(*piece)
+            except UserError as error:
+                self.note = str(error)
 
     def _replay_upload(self, recording: bytes) -> None:
         try:

@@ -61,7 +61,7 @@ listener""",
     """\
 print(listener.chosen)""",
     """\
-microscope = CodebookMicroscope(engine.mimi, answer.codes_QT)
+microscope = CodebookMicroscope(engine.mimi, answer.end.codes_QF)
 microscope""",
     """\
 print(microscope.muted)""",
@@ -77,6 +77,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         metadata={"kernelspec": KERNEL, "language_info": {"name": "python"}},
     )
     nbformat.write(notebook, folder / "widgets.ipynb")
+    # Two busy cores start a kernel slowly. A lab that has not heard of its subshells
+    # within its 3 s lets what widgets say wait for the cell that runs.
+    settings = folder / ".settings/@jupyterlab/apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "kernels-settings.jupyterlab-settings").write_text(
+        '{"kernelInfoTimeout": 100000}'
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -88,7 +95,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             f"--ServerApp.port={port}",
             f"--ServerApp.root_dir={folder}",
             f"--IdentityProvider.token={TOKEN}",
-            "--LabApp.news_url=",
+            f"--LabApp.user_settings_dir={folder / '.settings'}",
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -97,12 +97,15 @@ def test_pieces_of_the_browser_are_heard_and_bad_ones_noted() -> None:
     microphone = Microphone(heard.append)
     piece = np.full(320, 0.1, "<f4").tobytes()
     tells(microphone, {"kind": "microphone", "number": 0, "rate": RATE}, piece)
+    tells(microphone, {"kind": "microphone", "number": 2, "rate": RATE}, piece)
+    microphone.close()
+    assert microphone.num_missing == 1
     assert heard[0] == pytest.approx(np.full(320, 0.1))
     tells(microphone, {"kind": "microphone", "number": 1, "rate": RATE}, b"odd")
     assert "4 bytes" in microphone.note
     tells(microphone, {"kind": "recording"}, bytes(MAX_FILE_BYTES + 1))
     assert "at most 10" in microphone.note
-    assert len(heard) == 1
+    assert len(heard) == 2
 
 
 def test_an_uploaded_recording_is_replayed_on_a_thread_of_its_own() -> None:
