@@ -39,8 +39,8 @@ class Host:
         new_detector: Callable[[], VoiceDetector] = SileroDetector,
         most_sessions: int = 4,
     ) -> None:
-        # Python hands over between threads every 5 ms unless told otherwise: long, where
-        # one thread answers and others carry small messages with many hand-overs each.
+        # Python hands over between threads every 5 ms unless told otherwise: long where
+        # one answers and others carry small messages with many hand-overs each.
         sys.setswitchinterval(SWITCH_S)
         engine.encoders.load_speech()  # the first question need not wait for it
         self._engine, self._new_detector = engine, new_detector

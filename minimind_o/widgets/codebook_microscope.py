@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 import traitlets
 from numpy.typing import NDArray
 from torch import Tensor
@@ -25,14 +26,15 @@ class CodebookMicroscope(AudioWidget):
 
     Args:
         mimi: the codec.
-        codes_QT: the codes of one answer.
+        codes_QT: the codes of one answer, (8, frames), a tensor or an array.
     """
 
     _esm = Path(__file__).with_name("codebook_microscope.js")
     codes = traitlets.List(traitlets.List()).tag(sync=True)
     muted = traitlets.List(traitlets.Int()).tag(sync=True)
 
-    def __init__(self, mimi: Mimi, codes_QT: Tensor) -> None:
+    def __init__(self, mimi: Mimi, codes_QT: Tensor | NDArray[np.int64]) -> None:
+        codes_QT = torch.as_tensor(codes_QT)
         if codes_QT.ndim != 2 or not codes_QT.shape[1]:
             raise UserError(
                 f"codes have shape {tuple(codes_QT.shape)}; they must be "

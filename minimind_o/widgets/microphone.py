@@ -27,8 +27,8 @@ from minimind_o.realtime.microphone_stream import MicrophoneStream
 from minimind_o.widgets.twin import AudioWidget, Twin
 
 PIECE_S = 0.064
-"""Two looks of the voice detector. Every piece costs a kernel a message, and messages wait
-for one another: in pieces of 20 ms a busy kernel was seen to fall behind for good."""
+"""Two looks of the voice detector. Every piece is a message, and messages wait for one
+another: with pieces of 20 ms a busy kernel was seen to fall behind for good."""
 SILENCE_S = 1.0
 """What a replayed recording ends with: its last word is then known to be the last."""
 MAX_WAITING = 150
