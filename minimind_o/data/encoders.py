@@ -107,7 +107,7 @@ class MediaEncoders:
         return self._sensevoice
 
     def load_speech(self) -> None:
-        """Load the speech encoder now, where there is one, and not when first needed."""
+        """Load the speech encoder now, where there is one, not when first needed."""
         if self._sensevoice is not None:
             _ = self.sensevoice
 
