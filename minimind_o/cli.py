@@ -17,6 +17,7 @@ from minimind_o.config import (
     CODEC_FORMATS,
     EXPORT_DTYPES,
     EXPORT_FORMATS,
+    MARKS,
     WEIGHT_PRECISIONS,
 )
 from minimind_o.errors import UserError
@@ -85,6 +86,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_serve(commands)
 
+    _add_detect_mark(commands)
+
     _add_figures(commands)
 
     _add_export(commands)
@@ -139,6 +142,12 @@ def _add_speaking_options(parser: argparse.ArgumentParser, voice: str | None) ->
         default="fp32",
         help="of the model's weights (default: fp32)",
     )
+    parser.add_argument(
+        "--mark",
+        choices=MARKS,
+        default="none",
+        help="say that the speech is synthetic, see SAFETY.md (default: none)",
+    )
     _add_assets_option(parser)
 
 
@@ -176,6 +185,14 @@ def _add_serve(commands: argparse._SubParsersAction) -> None:
     )
     _add_assets_option(serve)
     serve.set_defaults(run=_serve)
+
+
+def _add_detect_mark(commands: argparse._SubParsersAction) -> None:
+    detect = commands.add_parser(
+        "detect-mark", help="look for the inaudible mark in a recording"
+    )
+    detect.add_argument("file", type=Path, help="WAV, FLAC, OGG or MP3")
+    detect.set_defaults(run=_detect_mark)
 
 
 def _add_figures(commands: argparse._SubParsersAction) -> None:
@@ -324,6 +341,18 @@ def _serve(arguments: argparse.Namespace) -> None:
     from minimind_o.serve.server import run
 
     run(Assets.find(arguments.assets), arguments.port, arguments.model)
+
+
+def _detect_mark(arguments: argparse.Namespace) -> None:
+    from minimind_o.generation.marking import THRESHOLD, detect_in_file
+
+    found = detect_in_file(arguments.file)
+    is_there = "is there" if found.is_marked else "was not found"
+    print(
+        f"The inaudible mark {is_there} (score {found.score:.1f}, from {THRESHOLD:g})."
+    )
+    if found.comment:
+        print(f"The file says of itself: {found.comment}")
 
 
 def _figures(arguments: argparse.Namespace) -> None:

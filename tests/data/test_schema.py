@@ -148,11 +148,11 @@ BAD_ROWS = {
     ),
     "audio": (
         {"question_audios": [wav()[:30]]},
-        "question_audios holds a corrupt audio file",
+        "question_audios holds a recording that cannot be read as audio",
     ),
     "cut audio": (
         {"question_audios": [wav()[:-100]]},
-        "question_audios holds a WAV file that ends early",
+        "question_audios holds a recording that is a WAV file that ends before",
     ),
     "no audio": (
         {"question_audios": [b""]},
