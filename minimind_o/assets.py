@@ -50,6 +50,16 @@ _MODEL_FILES = (
 )
 RELEASED_FILES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "mimi": (("tokenizer-e351c8d8-checkpoint125.safetensors",),),
+    "sensevoice": (
+        (
+            "config.yaml",
+            "configuration.json",
+            "model.pt",
+            "am.mvn",
+            "chn_jpn_yue_eng_ko_spectok.bpe.model",
+        ),
+    ),
+    "campplus": (("config.yaml", "configuration.json", "campplus_cn_common.bin"),),
     **dict.fromkeys(("llm", "omni", "llm_moe", "omni_moe"), _MODEL_FILES),
 }
 NOT_SHIPPED = frozenset({"llm_moe", "omni_moe"})

@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     say = commands.add_parser("say", help="answer a question aloud into a WAV file")
     say.add_argument("question", help='such as "What is three plus four?"')
     say.add_argument("--out", type=Path, default=Path("answer.wav"), metavar="FILE.wav")
-    _add_speaking_options(say, voice="ada")
+    _add_speaking_options(say, several=False)
     say.set_defaults(run=_say)
 
     demo = commands.add_parser("demo", help="ask several questions, hear and judge")
@@ -68,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--all-ways", action="store_true", help="ask by speech and picture, too"
     )
     demo.add_argument("--out", type=Path, default=Path("demo_output"), metavar="FOLDER")
-    _add_speaking_options(demo, voice=None)
+    _add_speaking_options(demo, several=True)
     demo.set_defaults(run=_demo)
 
     ask = commands.add_parser("ask", help="ask by speech, picture and text")
@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     ask.add_argument("--image", type=Path, metavar="FILE", help="what you show")
     ask.add_argument("--out", type=Path, default=Path("answer.wav"), metavar="FILE.wav")
-    _add_speaking_options(ask, voice="ada")
+    _add_speaking_options(ask, several=False)
     ask.set_defaults(run=_ask)
 
     _add_voices(commands)
@@ -126,9 +126,9 @@ def _add_assets_option(
     )
 
 
-def _add_speaking_options(parser: argparse.ArgumentParser, voice: str | None) -> None:
-    several = "" if voice else " (default: each in turn)"
-    parser.add_argument("--voice", default=voice, help="a voice's name" + several)
+def _add_speaking_options(parser: argparse.ArgumentParser, several: bool) -> None:
+    default = "each in turn" if several else "ada, or the first of the assets"
+    parser.add_argument("--voice", help=f"a voice's name (default: {default})")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same answer")
     parser.add_argument(
         "--temperature", type=float, metavar="T", help="of the words; 0 is greedy"

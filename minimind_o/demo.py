@@ -23,7 +23,7 @@ from minimind_o.generation.engine import Engine, Request
 from minimind_o.generation.loading import load_engine
 from minimind_o.generation.sampling import AUDIO_SAMPLING, TEXT_SAMPLING
 from minimind_o.generation.speak import Spoken, speak
-from minimind_o.generation.voices import list_voices, load_voice
+from minimind_o.generation.voices import default_voice, list_voices, load_voice
 from minimind_o.terminal_table import terminal_table
 
 QUESTIONS = (
@@ -222,11 +222,8 @@ def file_stem(question: str) -> str:
 
 def _default_voices(assets: Assets) -> list[str]:
     known = list_voices(assets.voices)
-    if not known:
-        raise UserError(
-            f"{assets.voices} holds no voice: make some with 'minimind-o nano voices'"
-        )
-    return [name for name in SEEN_VOICES if name in known] or known
+    seen = [name for name in SEEN_VOICES if name in known]
+    return seen or known or [default_voice(assets.voices)]  # which says what to do
 
 
 def _answer(engine: Engine, request: Request, path: Path, mark: Mark) -> Spoken:

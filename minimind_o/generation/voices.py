@@ -57,6 +57,21 @@ def list_voices(folder: Path) -> list[str]:
     return sorted({*single, *many})
 
 
+def default_voice(folder: Path) -> str:
+    """Who answers where no voice is named: `ada` of the embedded ones, else the first.
+
+    Raises:
+        UserError: there is no voice.
+    """
+    known = list_voices(folder)
+    if not known:
+        raise UserError(
+            f"{folder} holds no voice: make some with 'minimind-o nano voices', or add "
+            "one with 'minimind-o voices add'"
+        )
+    return "ada" if "ada" in known else known[0]
+
+
 def load_voice(folder: Path, name: str, *, num_codes: int | None = None) -> Voice:
     """The voice `name` from `folder`.
 

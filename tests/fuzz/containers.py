@@ -20,9 +20,10 @@ def mutate_zip(data: bytes, rng: random.Random) -> bytes:
         chosen = rng.choice(pickles if pickles and rng.random() < 0.7 else names)
         for name in names:
             content = old.read(name)
-            new.writestr(
-                name, mutate_bytes(content, rng) if name == chosen else content
-            )
+            entry = zipfile.ZipInfo(name)  # of a fixed date
+            if name == chosen:
+                content = mutate_bytes(content, rng)
+            new.writestr(entry, content)
     return out.getvalue()
 
 
