@@ -17,6 +17,8 @@ from minimind_o.errors import UserError
 
 NANO_ROOT = Path(__file__).resolve().parent.parent / "data" / "nano"
 ENVIRONMENT_VARIABLE = "MINIMIND_O_ASSETS"
+CACHE_VARIABLE = "MINIMIND_O_CACHE"
+"""Names the folder in which the downloaded tree lies, `released`."""
 
 # The files that each asset folder must hold, in the order in which they are made.
 FILES: Mapping[str, tuple[str, ...]] = {
@@ -49,6 +51,7 @@ _MODEL_FILES = (
     ("*.pth",),
 )
 RELEASED_FILES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "tokenizer": (("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),),
     "mimi": (("tokenizer-e351c8d8-checkpoint125.safetensors",),),
     "sensevoice": (
         (
@@ -60,8 +63,12 @@ RELEASED_FILES: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ),
     ),
     "campplus": (("config.yaml", "configuration.json", "campplus_cn_common.bin"),),
+    "sft_t2a": (("sft_t2a_mini.parquet",), ("sft_t2a.parquet",)),
+    "sft_a2a": (("sft_a2a_mini.parquet",), ("sft_a2a.parquet",)),
+    "sft_i2t": (("sft_i2t.parquet",),),
     **dict.fromkeys(("llm", "omni", "llm_moe", "omni_moe"), _MODEL_FILES),
 }
+"""What serves as well: the authors' files under their own names."""
 NOT_SHIPPED = frozenset({"llm_moe", "omni_moe"})
 """What the repository does not hold; `minimind-o nano` makes it."""
 
@@ -76,11 +83,23 @@ class Assets:
     def find(cls, root: str | os.PathLike[str] | None = None) -> Assets:
         """The tree at `root`, else at $MINIMIND_O_ASSETS, else the embedded one.
 
+        Where no such folder exists, `nano` and `released` name the embedded tree and
+        the downloaded one.
+
         Raises:
             UserError: the folder does not exist.
         """
-        named = root or os.environ.get(ENVIRONMENT_VARIABLE)
-        folder = Path(named).expanduser() if named else NANO_ROOT
+        named = root or os.environ.get(ENVIRONMENT_VARIABLE) or "nano"
+        folder = Path(named).expanduser()
+        if not folder.is_dir() and str(named) == "nano":
+            folder = NANO_ROOT
+        if not folder.is_dir() and str(named) == "released":
+            folder = released_root()
+            if not folder.is_dir():
+                raise UserError(
+                    f"there are no released assets in {folder}: get them with "
+                    "'minimind-o download'"
+                )
         if not folder.is_dir():
             raise UserError(
                 f"the assets folder {folder} does not exist: name another with "
@@ -101,14 +120,37 @@ class Assets:
         Raises:
             UserError: a file is missing or damaged; says which, and what makes it.
         """
+        problem = self.problem(name)
+        if problem:
+            raise UserError(f"{problem}: {_remedy(name)}")
+        return self.path(name)
+
+    def files(self, name: str) -> tuple[str, ...]:
+        """The names that asset `name` has here: ours, or the released ones.
+
+        Where neither are all there: those of which most are.
+        """
         folder = self.path(name)
-        for file in _files(folder, name):
-            problem = _problem(file)
+
+        def completeness(names: tuple[str, ...]) -> tuple[bool, int]:
+            num_present = sum(any(folder.glob(file_name)) for file_name in names)
+            return num_present == len(names), num_present
+
+        names = max((FILES[name], *RELEASED_FILES.get(name, ())), key=completeness)
+        return tuple(
+            file.name
+            for pattern in names
+            for file in sorted(folder.glob(pattern)) or [folder / pattern]
+        )
+
+    def problem(self, name: str) -> str | None:
+        """What asset `name` lacks, as half a sentence; None where it looks whole."""
+        folder = self.path(name)
+        for file_name in self.files(name):
+            problem = file_problem(folder / file_name)
             if problem:
-                raise UserError(f"{file} {problem}: {_remedy(name)}")
-        if not folder.is_dir():
-            raise UserError(f"{folder} is missing: {_remedy(name)}")
-        return folder
+                return f"{folder / file_name} {problem}"
+        return None if folder.is_dir() else f"{folder} is missing"
 
     @property
     def tokenizer(self) -> Path:
@@ -181,24 +223,24 @@ class Assets:
         return self.checked("sft_t2a")
 
 
-def _files(folder: Path, name: str) -> list[Path]:
-    """The files to look at: the released ones where `FILES` are not all there."""
-    ours = [folder / file_name for file_name in FILES[name]]
-    if not all(file.is_file() for file in ours):
-        for patterns in RELEASED_FILES.get(name, ()):
-            found = [sorted(folder.glob(pattern)) for pattern in patterns]
-            if all(found):
-                return [file for files in found for file in files]
-    return ours
+def released_root() -> Path:
+    """Where `minimind-o download` puts the released tree unless told otherwise."""
+    cache = os.environ.get(CACHE_VARIABLE)
+    if not cache:
+        cache = f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/minimind-o"
+    return Path(cache).expanduser() / "released"
 
 
 def _remedy(name: str) -> str:
     """How to come by an asset, as half a sentence."""
-    restore = "" if name in NOT_SHIPPED else "restore it from the repository, or "
-    return f"{restore}make it with 'minimind-o nano {name}'"
+    restore = "" if name in NOT_SHIPPED else "restore it from the repository, "
+    return (
+        f"{restore}make it with 'minimind-o nano {name}', or get the released one with "
+        "'minimind-o download'"
+    )
 
 
-def _problem(file: Path) -> str | None:
+def file_problem(file: Path) -> str | None:
     """What is wrong with `file` as a half sentence, None where it looks whole.
 
     Reads headers only: a safetensors file says how long it must be, a zip archive

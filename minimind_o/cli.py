@@ -12,7 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minimind_o import __version__
-from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
+from minimind_o.assets import (
+    CACHE_VARIABLE,
+    ENVIRONMENT_VARIABLE,
+    Assets,
+    released_root,
+)
 from minimind_o.config import (
     CODEC_FORMATS,
     EXPORT_DTYPES,
@@ -106,12 +111,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     nano.set_defaults(run=_nano, passes_rest=True)
 
-    data = commands.add_parser("data", help="look after Parquet files")
-    data_commands = data.add_subparsers(required=True, metavar="COMMAND")
-    check = data_commands.add_parser("check", help="check every row of Parquet files")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE.parquet")
-    check.add_argument("--num-codes", type=int, default=2048, help="codes per codebook")
-    check.set_defaults(run=_data_check)
+    _add_data(commands)
+
+    _add_download(commands)
     return parser
 
 
@@ -122,7 +124,8 @@ def _add_assets_option(
         "--assets",
         default=default,
         metavar="FOLDER",
-        help=f"the assets' folder (default: ${ENVIRONMENT_VARIABLE} or data/nano)",
+        help=f"the assets' folder, or 'released' (default: ${ENVIRONMENT_VARIABLE} or "
+        "data/nano)",
     )
 
 
@@ -258,6 +261,45 @@ def _add_convert_codec(commands: argparse._SubParsersAction) -> None:
         "--force", action="store_true", help="replace what is there already"
     )
     convert.set_defaults(run=_convert_codec)
+
+
+def _add_data(commands: argparse._SubParsersAction) -> None:
+    data = commands.add_parser(
+        "data",
+        help="check, measure and make Parquet files (see data --help)",
+        add_help=False,
+    )
+    data.set_defaults(run=_data, passes_rest=True)
+
+
+def _add_download(commands: argparse._SubParsersAction) -> None:
+    download = commands.add_parser("download", help="get the released assets")
+    download.add_argument(
+        "--what",
+        default="model,encoders",
+        metavar="GROUPS",
+        help="some of model,moe,encoders,data-mini,data (default: model,encoders)",
+    )
+    download.add_argument(
+        "--from",
+        dest="hub",
+        choices=("huggingface", "modelscope"),
+        default="huggingface",
+    )
+    download.add_argument(
+        "--into",
+        type=Path,
+        metavar="FOLDER",
+        help=f"default: 'released' in ${CACHE_VARIABLE} or in the user's cache",
+    )
+    download.set_defaults(run=_download)
+
+    assets = commands.add_parser("assets", help="what is there and what is missing")
+    _add_assets_option(assets)
+    assets.add_argument(
+        "--verify", action="store_true", help="compare checksums of what was downloaded"
+    )
+    assets.set_defaults(run=_assets)
 
 
 def _say(arguments: argparse.Namespace) -> None:
@@ -424,15 +466,21 @@ def _nano(arguments: argparse.Namespace) -> None:
     nano(arguments.rest)
 
 
-def _data_check(arguments: argparse.Namespace) -> None:
-    from minimind_o.data.row import RowFormat
-    from minimind_o.data.schema import validate
+def _data(arguments: argparse.Namespace) -> None:
+    from minimind_o.data.command import main as data
 
-    row_format = RowFormat(num_codes=arguments.num_codes)
-    num_bad = 0
-    for file in arguments.files:
-        bad_rows = validate(file, row_format)
-        print("\n".join([*bad_rows, f"{file}: {len(bad_rows)} bad rows"]))
-        num_bad += len(bad_rows)
-    if num_bad:
-        raise UserError(f"{num_bad} bad rows, each named above")
+    data(arguments.rest)
+
+
+def _download(arguments: argparse.Namespace) -> None:
+    from minimind_o.released.download import download
+    from minimind_o.released.manifest import chosen, read_manifest
+
+    root = (arguments.into or released_root()).expanduser()
+    download(chosen(read_manifest(), arguments.what), root, arguments.hub)
+
+
+def _assets(arguments: argparse.Namespace) -> None:
+    from minimind_o.released.inventory import show
+
+    print(show(arguments.assets, released_root(), verify=arguments.verify))

@@ -232,6 +232,9 @@ class StreamDecoder:
 def load(directory: str | Path) -> Tokenizer:
     """Load a tokenizer directory.
 
+    The chat template is in `chat_template.jinja` where there is one, as newer releases
+    of transformers write it, otherwise in `tokenizer_config.json`.
+
     Raises:
         UserError: naming the file that is missing or unreadable.
     """
@@ -244,6 +247,12 @@ def load(directory: str | Path) -> Tokenizer:
         fast = FastTokenizer.from_file(str(model))
     except Exception as error:  # the Rust library raises plain Exception
         raise UserError(f"{model} is not a readable tokenizer: {error}.") from error
+    template_file = folder / "chat_template.jinja"
+    if template_file.is_file():
+        try:
+            return Tokenizer(fast, template_file.read_text("utf-8"))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{template_file} is not UTF-8: {error}.") from error
     try:
         template = json.loads(settings.read_text("utf-8"))["chat_template"]
     except (ValueError, KeyError, TypeError) as error:

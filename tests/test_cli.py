@@ -54,6 +54,13 @@ def say(*arguments: str) -> list[str]:
         (["voices", "add", "ada", "a.wav"], "'ada' exists"),
         (["voices", "add", "zoe", "nowhere.wav"], "nowhere.wav does not exist"),
         (["voices", "remove", "nobody"], "'nobody' is unknown"),
+        (["download", "--what", "everything"], "'everything' is none of model, moe"),
+        (["assets", "--assets", "nowhere"], "nowhere does not exist"),
+        (["data", "stats", "nowhere.parquet"], "nowhere.parquet is missing"),
+        (["data", "build", "nowhere.csv", "a.parquet"], "nowhere.csv does not exist"),
+        (["data", "build", "rows.txt", "a.parquet"], "must end in .csv or .jsonl"),
+        (["data", "build", "rows.csv", "a.txt"], "must end in .parquet"),
+        (["data", "regroup", "nowhere.parquet", "a.parquet"], "is missing"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
 )
@@ -195,7 +202,7 @@ def test_data_check_counts_the_bad_rows(tmp_path, capsys):
     pq.write_table(pa.table(table), file)
     assert cli.main(["data", "check", str(file)]) == 2
     output = capsys.readouterr()
-    assert f"{file}: 2 bad rows" in output.out
+    assert f"{file}: 2 bad rows of 3 (conversations 1, answer_audios 1)" in output.out
     assert "row 1" in output.out
     assert "row 2" in output.out
-    assert output.err == "minimind-o: 2 bad rows, each named above\n"
+    assert output.err == "minimind-o: 2 bad rows; see above\n"

@@ -40,6 +40,25 @@ def nano(nano_folder):
     return tokenizer.load(nano_folder)
 
 
+def test_a_template_in_a_file_of_its_own_goes_before_the_settings(
+    nano_folder, tmp_path
+):
+    settings_file = nano_folder / "tokenizer_config.json"
+    template = json.loads(settings_file.read_text())["chat_template"]
+    (tmp_path / "tokenizer.json").write_bytes(
+        (nano_folder / "tokenizer.json").read_bytes()
+    )
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    (tmp_path / "chat_template.jinja").write_text(template)
+    conversation = [{"role": "user", "content": "天空?"}]
+    loaded = tokenizer.load(tmp_path)
+    expected = tokenizer.load(nano_folder).encode_prompt(conversation)
+    assert loaded.encode_prompt(conversation) == expected
+    (tmp_path / "chat_template.jinja").write_bytes(b"\xff")
+    with pytest.raises(UserError, match=r"chat_template\.jinja is not UTF-8"):
+        tokenizer.load(tmp_path)
+
+
 content = st.lists(
     st.sampled_from(["Hi", "天空", " ", "\n", "\n\n", "a<b>&'", "thought", ".", "é"]),
     max_size=6,

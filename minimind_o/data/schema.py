@@ -53,6 +53,9 @@ DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError)
 MAX_EXPANSION, FREE_EXPANSION = 2_000, 50_000_000
 """Bytes of a column for each byte of it in the file, beyond so many for nothing."""
 
+READ_AHEAD = 1 << 20
+"""Bytes of a column in memory while rows are read one after the other."""
+
 BadRowPolicy = Literal["fatal", "skip"]
 
 
@@ -96,7 +99,7 @@ def read_rows(
     Raises:
         UserError: for a bad file; for a bad row where `bad_rows` says so.
     """
-    file = open_parquet(path)
+    file = open_parquet(path, piecewise=True)
     name = str(path)
     check_schema(file.schema_arrow, name, required=required)
     columns = known_columns(file)
@@ -104,10 +107,12 @@ def read_rows(
     try:
         for batch in file.iter_batches(batch_size=256, columns=columns):
             indices = range(index, index + batch.num_rows)
-            yield from _rows(batch, name, indices, row_format, bad_rows, check_audio)
+            yield from rows_of_batch(
+                batch, name, indices, row_format, bad_rows, check_audio
+            )
             index += batch.num_rows
     except DAMAGE as error:
-        raise _cut_short(name, f"beyond row {index}", error) from error
+        raise cut_short(name, f"beyond row {index}", error) from error
 
 
 def read_row_group(
@@ -138,12 +143,12 @@ def read_row_group(
         if len(offsets) < table.num_rows:
             table = table.take(list(offsets))
     except DAMAGE as error:
-        raise _cut_short(name, f"in row group {group}", error) from error
+        raise cut_short(name, f"in row group {group}", error) from error
     position = 0
     for batch in table.to_batches():
         own = offsets[position : position + batch.num_rows]
         indices = [first_index + offset for offset in own]
-        yield from _rows(batch, name, indices, row_format, bad_rows, False)
+        yield from rows_of_batch(batch, name, indices, row_format, bad_rows, False)
         position += batch.num_rows
 
 
@@ -152,7 +157,7 @@ def known_columns(file: pq.ParquetFile) -> list[str]:
     return [column for column in SCHEMA.names if column in file.schema_arrow.names]
 
 
-def _rows(
+def rows_of_batch(
     batch: pa.RecordBatch,
     name: str,
     indices: Sequence[int],
@@ -160,6 +165,11 @@ def _rows(
     bad_rows: BadRows,
     check_audio: bool,
 ) -> Iterator[Row]:
+    """Yield the valid rows of a batch; `indices` are those of its rows in the file.
+
+    Raises:
+        UserError: for a bad row where `bad_rows` says so.
+    """
     arrays = {column: _bytes_for_text(batch[column]) for column in batch.schema.names}
     for offset, index in enumerate(indices):
         scalars = {column: array[offset] for column, array in arrays.items()}
@@ -169,7 +179,8 @@ def _rows(
             bad_rows.report(error)
 
 
-def _cut_short(name: str, where: str, error: Exception) -> UserError:
+def cut_short(name: str, where: str, error: Exception) -> UserError:
+    """What to say of a file that ends early or is damaged inside."""
     return UserError(
         f"{name} cannot be read {where}; it must be a whole Parquet file "
         f"({first_line(error).rstrip('.')})."
@@ -213,8 +224,14 @@ def check_schema(
             )
 
 
-def open_parquet(address: str | Path) -> pq.ParquetFile:
+def open_parquet(address: str | Path, *, piecewise: bool = False) -> pq.ParquetFile:
     """A Parquet file here or, by its address (`s3://…`), wherever fsspec reaches.
+
+    Args:
+        address: where it is.
+        piecewise: rows will be read one after the other, and only a little of a row
+            group shall be in memory: a released file is a single row group. Otherwise
+            a row group is fetched whole, in few requests.
 
     Raises:
         UserError: it is missing or damaged.
@@ -226,7 +243,11 @@ def open_parquet(address: str | Path) -> pq.ParquetFile:
     if not system.isfile(path):
         raise UserError(f"{address} is missing; it must be a Parquet file.")
     try:
-        file = pq.ParquetFile(system.open(path))
+        file = pq.ParquetFile(
+            system.open(path),
+            buffer_size=READ_AHEAD if piecewise else 0,
+            pre_buffer=not piecewise,
+        )
         _check_expansion(file, str(address), system.size(path))
         return file
     except DAMAGE as error:

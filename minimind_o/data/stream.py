@@ -15,6 +15,7 @@ Shape legend: N row.
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,11 +38,15 @@ from minimind_o.data.schema import (
 )
 from minimind_o.errors import UserError
 
+logger = logging.getLogger(__name__)
+
 Position = dict[str, Any]
 """Where one process stands: of plain values, so that a checkpoint can hold it."""
 RowId = tuple[int, int]
 """Which row group, and which row of it."""
 POOL_ROWS = 1024
+LARGE_GROUP_ROWS = 16 * POOL_ROWS
+"""A row group of more rows makes training slow and takes much memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +83,23 @@ class RowGroups:
                     )
                     self.groups.append(group)
                     first += size
+        self._warn_of_large_groups()
         if not self.num_rows:
             raise UserError(
                 f"{', '.join(self.files)} has no row to train on; "
                 "it needs at least one."
             )
+
+    def _warn_of_large_groups(self) -> None:
+        for group in self.groups:
+            if group.num_rows > LARGE_GROUP_ROWS:
+                logger.warning(
+                    "%s stores %d rows as one row group, which is read whole for every "
+                    "few of its rows: rewrite it once with 'minimind-o data regroup "
+                    "FILE OUT', and train on that.",
+                    group.file,
+                    group.num_rows,
+                )
 
     @property
     def num_rows(self) -> int:

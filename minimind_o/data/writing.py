@@ -49,8 +49,16 @@ class NewRow:
         }
 
 
-def write_table(path: Path, rows: Iterable[NewRow]) -> None:
-    """Write one Parquet file; an earlier one of that name is replaced whole."""
+def write_table(
+    path: Path, rows: Iterable[NewRow], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write one Parquet file; an earlier one of that name is replaced whole.
+
+    Args:
+        path: the file; its folder is made.
+        rows: all in memory at once.
+        metadata: what the file shall say of itself, by key.
+    """
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
     for row in rows:
         values: Mapping[str, Any] = row.values()
@@ -58,6 +66,6 @@ def write_table(path: Path, rows: Iterable[NewRow]) -> None:
             column.append(values[name])
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    table = pa.table(columns, schema=SCHEMA)
+    table = pa.table(columns, schema=SCHEMA.with_metadata(metadata))
     pq.write_table(table, temporary, compression="zstd", row_group_size=1024)
     temporary.replace(path)

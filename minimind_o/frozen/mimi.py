@@ -107,7 +107,8 @@ class Mimi:
     @torch.no_grad()
     def encode(self, wave_BN: Tensor) -> Tensor:
         """Codes of whole recordings: (B, N) float at 24 kHz to (B, Q, T) int64."""
-        codes: Tensor = self.model.encode(wave_BN[:, None].float())
+        device = next(self.model.parameters()).device
+        codes: Tensor = self.model.encode(wave_BN[:, None].float().to(device))
         return codes
 
     @torch.no_grad()

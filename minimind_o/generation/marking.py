@@ -121,8 +121,8 @@ class _Pattern:
 
     def __init__(self) -> None:
         # Half a window of silence goes before, so that every sample is in two windows.
-        self._waiting_N = np.zeros(_HOP)
-        self._tail_W = np.zeros(_HOP)
+        self._waiting_N: NDArray[np.float64] = np.zeros(_HOP)
+        self._tail_W: NDArray[np.float64] = np.zeros(_HOP)
         self._num_windows = 0
         self._num_in = self._num_out = 0
 

@@ -54,7 +54,7 @@ def make_voice(
     codes = mimi.encode(torch.from_numpy(speech_N[:size])[None])
     return Voice(
         name=name,
-        codes_QT=codes[0].numpy().astype(np.int64),
+        codes_QT=codes[0].cpu().numpy().astype(np.int64),
         speaker_embedding_S=campplus.embed([speech_N], mimi.sample_rate)[0].numpy(),
     )
 

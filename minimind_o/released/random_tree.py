@@ -44,6 +44,8 @@ SENSEVOICE_WORDS = 25_000
 """Entries of SenseVoice-Small's vocabulary, about."""
 SENSEVOICE_TOKENIZER = "chn_jpn_yue_eng_ko_spectok.bpe.model"
 CAMPPLUS_WEIGHTS = "campplus_cn_common.bin"
+NUM_FRAMES = 12
+"""Of each answer in the data."""
 SPLITS = ("train", "validation", "test")
 
 
@@ -60,7 +62,7 @@ class Depths:
 
 
 RELEASED = Depths()
-SHALLOW = Depths(thinker=4, talker=2, speech=(2, 1), vision=2, sensevoice_words=500)
+SHALLOW = Depths(thinker=2, talker=1, speech=(2, 1), vision=2, sensevoice_words=500)
 """A twentieth of the work, for tests. Mimi and CAM++ have all their layers."""
 
 
@@ -234,7 +236,7 @@ def _row(
             {"role": "user", "content": "" if recordings else question},
             {"role": "assistant", "content": "A red cat."},
         ],
-        answer_codes=rng.integers(0, 2048, (8, 12)),
+        answer_codes=rng.integers(0, 2048, (8, NUM_FRAMES)),
         reference_codes=rng.integers(0, 2048, (8, 10)),
         speaker=rng.normal(size=192).astype(np.float32),
         recordings=[file.read_bytes() for file in recordings],

@@ -83,7 +83,7 @@ def test_absurd_sizes_are_refused_before_anything_is_built(
 ) -> None:
     with pytest.raises(UserError, match=named):
         OmniConfig(**fields)
-    with pytest.raises(UserError, match="some/config.json (describes no model|gives)"):
+    with pytest.raises(UserError, match=r"some/config.json (describes no model|gives)"):
         OmniConfig.from_dict(fields, source="some/config.json")
 
 
