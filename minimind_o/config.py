@@ -237,7 +237,7 @@ class OmniConfig:
 
     @property
     def least_num_parameters(self) -> int:
-        """Parameters of embeddings, attention and feed-forwards: nearly all there are.
+        """Parameters of embeddings, attention and feed-forwards: most of them.
 
         Counted from the sizes alone, before anything is built.
         """

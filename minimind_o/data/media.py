@@ -29,9 +29,9 @@ MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 4_000, 384_000
 MAX_CHANNELS = 32
 MAX_PIXELS = 50_000_000
 """A 50-megapixel picture takes 150 MB as RGB; what claims more is refused unread."""
-FREE_PIXELS, PIXELS_PER_BYTE = 4_000_000, 1_000
-"""A larger picture than so many must have a byte for every thousand pixels: an empty
-page has ten times as much, and a bomb has less."""
+FREE_PIXELS, PIXELS_PER_BYTE = 10_000_000, 8_300
+"""A larger picture than so many must have so many bytes: more pixels of one bit are in
+no byte of a PNG."""
 MAX_BYTES = 100_000_000
 """Larger files are refused unread; a minute of stereo float at 96 kHz is half of it."""
 PICTURE_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")

@@ -33,7 +33,7 @@ from minimind_o.frozen.waves import resampled
 Samples = NDArray[np.float32]
 RATE = 24_000
 """Of the answers, and of what the detector listens to."""
-DEPTH_DB = 1.0
+DEPTH_DB = 1.5
 THRESHOLD = 5.0
 """Standard deviations; the best of 256 places of chance is seldom above 4."""
 
@@ -46,6 +46,8 @@ _FIRST_BIN, _BAND, _NUM_PAIRS = 16, 4, 28
 """Bands of 100 Hz from 400 Hz to 6 kHz: below what 16 kHz and MP3 keep."""
 _SILENCE = 1e-3
 """Level of a band below which nothing is there to compare."""
+_MOST_DB = 4.0
+"""What one pair of one block counts at most: the voice's own differences are larger."""
 _SHAPE = np.sqrt(np.hanning(_WINDOW + 1)[:-1])
 _SEED = 2605
 
@@ -183,7 +185,7 @@ def detect_mark(wave_N: Samples, sample_rate: int) -> Detection:
 
     Args:
         wave_N: mono samples.
-        sample_rate: theirs; 16 kHz at least, or the pattern's upper half is lost.
+        sample_rate: theirs.
     """
     heard_N = resampled(np.asarray(wave_N, np.float32), sample_rate, RATE)
     num_windows = (len(heard_N) - _WINDOW) // _HOP + 1
@@ -197,7 +199,6 @@ def detect_mark(wave_N: Samples, sample_rate: int) -> Detection:
     levels = 10 * np.log10(bands_T + 1e-9).mean(axis=-1)
     is_sound = np.sqrt(bands_T.mean(axis=-1)).min(axis=-1) > _SILENCE
     differences_TP = np.where(is_sound, levels[..., 0] - levels[..., 1], 0.0)
-    differences_TP = np.clip(differences_TP, -12, 12)
     best = 0.0
     for shift in range(_BLOCK):
         num_blocks = (num_windows - shift) // _BLOCK
@@ -205,6 +206,7 @@ def detect_mark(wave_N: Samples, sample_rate: int) -> Detection:
         blocks_KP = cut_TP.reshape(num_blocks, _BLOCK, _NUM_PAIRS).mean(axis=1)
         # A voice's own timbre leans on a pair all the time; the pattern does not.
         blocks_KP -= np.median(blocks_KP, axis=0) * (blocks_KP != 0)
+        blocks_KP = np.clip(blocks_KP, -_MOST_DB, _MOST_DB)
         spread = np.sqrt((blocks_KP**2).sum()) + 1e-9
         for begin in range(_PERIOD):
             places = (begin + np.arange(num_blocks)) % _PERIOD

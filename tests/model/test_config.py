@@ -70,6 +70,7 @@ def test_impossible_values_are_named(fields: dict, named: str) -> None:
         (
             {
                 "hidden_size": 32_768,
+                "talker_hidden_size": 1_024,
                 "num_hidden_layers": 128,
                 "num_attention_heads": 512,
             },
@@ -91,7 +92,7 @@ def test_the_count_of_parameters_is_nearly_that_of_the_model() -> None:
     for config in (OmniConfig(), OmniConfig(use_moe=True)):
         shapes = OmniModel.parameter_shapes(config)
         whole = sum(shape.numel() for shape in shapes.values())
-        assert 0.9 * whole < config.least_num_parameters <= whole
+        assert 0.8 * whole < config.least_num_parameters <= whole
 
 
 @pytest.mark.parametrize(

@@ -197,26 +197,30 @@ def test_a_step_of_each_stage_is_trained(
         "--work", tmp_path, "--out", tmp_path / "model", "--num-steps", 1,
         "--warmup-steps", 1, "--batch-size", 1, "--max-length", 256,
         "--guidance-weight", 0, "--log-every", 1, "--precision", "fp32",
-        "--learning-rate", 1e-6,  # so that it is nearly as untrained as before
     )  # fmt: skip
     assert train([str(word) for word in line]) == 0
-    figures = json.loads(capsys.readouterr().out)
+    capsys.readouterr()
+    figures = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0])
     # Untrained: that of guessing among 6,400 tokens; and among 2,112 codes, of which
     # the last of NUM_FRAMES + 1 is the stop and weighs ten.
     assert figures["text_loss"] == pytest.approx(np.log(6400), rel=0.2)
     if "audio_loss" in figures and mode != "vision_proj":
         guessing = np.log(2112) * (NUM_FRAMES + 10) / (NUM_FRAMES + 1)
         assert figures["audio_loss"] == pytest.approx(guessing, rel=0.1)
+    # Models are written in fp16.
     before = OmniModel.from_pretrained(tree.root / "omni").state_dict()
     if init == "omni":
         after = OmniModel.from_pretrained(tmp_path / "model").state_dict()
         changed = {
             name.split(".")[0]
             for name, tensor in after.items()
-            if not torch.equal(tensor, before[name])
+            if not torch.allclose(tensor, before[name], rtol=2e-3, atol=1e-4)
         }
         part = {"audio_proj": "audio_projector", "vision_proj": "image_projector"}
-        assert changed == {part[mode]} if mode in part else "thinker" in changed
+        if mode in part:
+            assert changed == {part[mode]}
+        else:
+            assert {"thinker", "talker"} <= changed
     shutil.rmtree(tmp_path)  # a model and an optimiser of this width
 
 
