@@ -36,7 +36,7 @@ from minimind_o.frozen.funasr_directory import check_directory
 from minimind_o.frozen.mimi_files import expected_shapes, read_codec_config
 from minimind_o.frozen.siglip2 import read_config as read_vision_config
 from minimind_o.generation.engine import Request
-from minimind_o.generation.voices import Voice, list_voices, load_voice
+from minimind_o.generation.voices import Voice, load_voice, read_released_voices
 from minimind_o.model.checkpoints import read_checkpoint
 from minimind_o.model.files import read_tensors
 from minimind_o.model.omni import OmniModel
@@ -169,9 +169,8 @@ def read_voice_json(data: bytes) -> None:
 
 def read_voice_pt(data: bytes) -> None:
     """All voices of a released file."""
-    folder = _file("voices_pt/many.pt", data).parent
-    for name in list_voices(folder)[:3]:
-        load_voice(folder, name, num_codes=2048)
+    for voice in read_released_voices(_file("many.pt", data)).values():
+        assert voice.codes_QT.shape[0] == 8
 
 
 def read_safetensors(data: bytes) -> None:

@@ -131,14 +131,24 @@ def saved(content: Any) -> bytes:
 
 
 def voice_pt() -> bytes:
-    """A released file of two voices."""
+    """A released file of one voice."""
     entry = {"ref_codes": torch.ones(8, 5, dtype=torch.long), "spk_emb": torch.ones(8)}
-    return saved({"first": entry, "second": entry})
+    return saved({"one": entry})
+
+
+_TELLING = (
+    "model.embed_tokens.weight", "model.layers.0.mlp.gate_proj.weight",
+    "model.layers.0.self_attn.q_norm.weight", "model.layers.0.self_attn.k_proj.weight",
+    "talker.norm.weight", "talker.layers.0.self_attn.q_norm.weight",
+    "talker.layers.0.self_attn.k_proj.weight", "talker.embed_tokens.base.weight",
+    "talker.embed_tokens.adapters.0.0.weight", "talker.lm_head.adapters.0.0.weight",
+    "talker.spk_proj.weight", "audio_proj.mlp.0.weight", "vision_proj.mlp.0.weight",
+)  # fmt: skip
 
 
 @cache
 def tensors() -> dict[str, torch.Tensor]:
-    """A model of one layer, in the released names and fp16."""
+    """Of a model of one layer those that tell its config; released names, fp16."""
     model = tiny_model(
         num_hidden_layers=1, num_talker_hidden_layers=1, num_codebooks=2, vocab_size=20,
         hidden_size=8, talker_hidden_size=8, num_attention_heads=2,
@@ -147,11 +157,12 @@ def tensors() -> dict[str, torch.Tensor]:
         audio_speaker_token=7, audio_hidden_size=4, image_hidden_size=4,
     )  # fmt: skip
     state = names.to_released(names.omni_names(model.config), model.state_dict())
-    return {name: tensor.half().contiguous() for name, tensor in state.items()}
+    return {name: state[name].half().contiguous() for name in _TELLING}
 
 
+@cache
 def safetensors() -> bytes:
-    """That model as safetensors."""
+    """These as safetensors."""
     return save(tensors(), {"format": "pt"})
 
 

@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 
+from minimind_o.chat import check_plain_text
 from minimind_o.errors import UserError
 from tests.fuzz.campaign import Limits, try_one
 from tests.fuzz.readers import READERS
@@ -115,3 +116,12 @@ def test_a_codec_config_of_the_wrong_kinds_is_refused() -> None:
     values["hidden_size"] = [values["hidden_size"]]
     with pytest.raises(UserError, match="is not a Mimi configuration"):
         READERS["codec_config"].read(json.dumps(values).encode())
+
+
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    for content in ("\\ud800", "a \\udc00 b"):
+        turns = f'[{{"role": "user", "content": "{content}"}}]'
+        with pytest.raises(UserError, match="Turn 0 is no Unicode text"):
+            READERS["conversation"].read(turns.encode())
+    with pytest.raises(UserError, match="is no Unicode text: character 2"):
+        check_plain_text("a \udc00")
