@@ -207,7 +207,9 @@ def check_turns(turns: Sequence[Turn]) -> None:
             )
         if not isinstance(turn.get("content"), str):
             raise UserError(f"Turn {number} has no content string.")
-        _check_unicode(turn["content"], f"Turn {number}")
+        for text in turn.values():  # a thought may stand beside the content
+            if isinstance(text, str):
+                _check_unicode(text, f"Turn {number}")
 
 
 def _check_unicode(text: str, what: str) -> None:

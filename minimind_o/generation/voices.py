@@ -184,14 +184,12 @@ def save_voice(folder: Path, voice: Voice) -> Path:
 def _check_size(file: Path) -> None:
     """Refuse, unread, what is too large, or a zip archive that unpacks to more."""
     size = file.stat().st_size
-    if size <= MAX_BYTES and file.suffix == ".pt" and zipfile.is_zipfile(file):
-        try:
+    try:
+        if size <= MAX_BYTES and file.suffix == ".pt" and zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
                 size = sum(entry.file_size for entry in archive.infolist())
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise UserError(
-                f"voice file {file} is damaged ({first_line(error)})"
-            ) from None
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise UserError(f"voice file {file} is damaged ({first_line(error)})") from None
     if size > MAX_BYTES:
         raise UserError(
             f"voice file {file} has {size / 1e6:.0f} MB; the most is "

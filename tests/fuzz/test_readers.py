@@ -125,3 +125,10 @@ def test_half_a_surrogate_pair_is_no_text() -> None:
             READERS["conversation"].read(turns.encode())
     with pytest.raises(UserError, match="is no Unicode text: character 2"):
         check_plain_text("a \udc00")
+
+
+def test_an_archive_of_many_disks_is_no_voice_file() -> None:
+    (data,) = READERS["voice_pt"].valid
+    at = data.rindex(b"PK\x06\x07")  # the locator of a large archive
+    with pytest.raises(UserError, match="damaged"):
+        READERS["voice_pt"].read(data[: at + 16] + b"\x09" + data[at + 17 :])
