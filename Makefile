@@ -9,7 +9,7 @@ IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 ARGS ?=
 NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 
-.PHONY: help env demo test lint lab nano figures constraints clean
+.PHONY: help env demo test fuzz lint lab nano figures constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -45,6 +45,9 @@ lint: $(STAMP)
 test: lint  ## lint, types, unit tests and notebooks
 	$(PYTHON_IN_VENV) -m pytest -q --nbval --nbval-current-env \
 	  --nbval-cell-timeout=600 tests $(NOTEBOOKS)
+
+fuzz: $(STAMP)  ## 100,000 damaged inputs into every reader: make fuzz ARGS='image --inputs 1000'
+	OMP_NUM_THREADS=1 $(PYTHON_IN_VENV) -m tests.fuzz --record $(ARGS)
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	@$(PYTHON_IN_VENV) -m jupyter lab --ServerApp.root_dir=notebooks $(ARGS)

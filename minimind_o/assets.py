@@ -6,7 +6,6 @@ assets are the small embedded ones or the released ones.
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minimind_o.errors import UserError
+from minimind_o.foreign_json import parse_json
 
 NANO_ROOT = Path(__file__).resolve().parent.parent / "data" / "nano"
 ENVIRONMENT_VARIABLE = "MINIMIND_O_ASSETS"
@@ -255,10 +255,10 @@ def file_problem(file: Path) -> str | None:
         return _safetensors_problem(file, size)
     if file.suffix == ".json":
         try:
-            json.loads(file.read_text(encoding="utf-8"))
+            parse_json(file.read_text(encoding="utf-8"))
         except ValueError as error:
             return f"is not whole JSON ({error})"
-    if file.suffix in (".pt", ".pth", ".bin") and not zipfile.is_zipfile(file):
+    if file.suffix in (".pt", ".pth", ".bin") and not _is_archive(file):
         return "is truncated or not a PyTorch file"
     if file.suffix == ".parquet":
         with file.open("rb") as stream:
@@ -269,13 +269,20 @@ def file_problem(file: Path) -> str | None:
     return None
 
 
+def _is_archive(file: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(file)
+    except zipfile.BadZipFile:  # of some damage it says so in this way
+        return False
+
+
 def _safetensors_problem(file: Path, size: int) -> str | None:
     with file.open("rb") as stream:
         header_size = int.from_bytes(stream.read(8), "little")
         if header_size > size - 8:
             return "is truncated or not a safetensors file"
         try:
-            header = json.loads(stream.read(header_size))
+            header = parse_json(stream.read(header_size))
             ends = [
                 entry["data_offsets"][1]
                 for name, entry in header.items()

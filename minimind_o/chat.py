@@ -179,8 +179,9 @@ def check_plain_text(text: str, what: str = "The question") -> None:
     """Refuse control tokens in typed text: they would end the turn or fake a medium.
 
     Raises:
-        UserError: naming the token found.
+        UserError: naming the token found; or what is no Unicode text.
     """
+    _check_unicode(text, what)
     for token in CONTROL_TOKENS:
         if token in text:
             raise UserError(
@@ -206,6 +207,20 @@ def check_turns(turns: Sequence[Turn]) -> None:
             )
         if not isinstance(turn.get("content"), str):
             raise UserError(f"Turn {number} has no content string.")
+        for text in turn.values():  # a thought may stand beside the content
+            if isinstance(text, str):
+                _check_unicode(text, f"Turn {number}")
+
+
+def _check_unicode(text: str, what: str) -> None:
+    """Refuse half a surrogate pair: JSON can hold one, UTF-8 and tokenizers cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{what} is no Unicode text: character {error.start} is half a surrogate "
+            "pair."
+        ) from None
 
 
 def _to_json(value: Any, indent: int | None = None) -> str:

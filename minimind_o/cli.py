@@ -22,6 +22,7 @@ from minimind_o.config import (
     CODEC_FORMATS,
     EXPORT_DTYPES,
     EXPORT_FORMATS,
+    MARKS,
     WEIGHT_PRECISIONS,
 )
 from minimind_o.errors import UserError
@@ -63,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     say = commands.add_parser("say", help="answer a question aloud into a WAV file")
     say.add_argument("question", help='such as "What is three plus four?"')
     say.add_argument("--out", type=Path, default=Path("answer.wav"), metavar="FILE.wav")
-    _add_speaking_options(say, voice="ada")
+    _add_speaking_options(say, several=False)
     say.set_defaults(run=_say)
 
     demo = commands.add_parser("demo", help="ask several questions, hear and judge")
@@ -72,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--all-ways", action="store_true", help="ask by speech and picture, too"
     )
     demo.add_argument("--out", type=Path, default=Path("demo_output"), metavar="FOLDER")
-    _add_speaking_options(demo, voice=None)
+    _add_speaking_options(demo, several=True)
     demo.set_defaults(run=_demo)
 
     ask = commands.add_parser("ask", help="ask by speech, picture and text")
@@ -83,12 +84,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     ask.add_argument("--image", type=Path, metavar="FILE", help="what you show")
     ask.add_argument("--out", type=Path, default=Path("answer.wav"), metavar="FILE.wav")
-    _add_speaking_options(ask, voice="ada")
+    _add_speaking_options(ask, several=False)
     ask.set_defaults(run=_ask)
 
     _add_voices(commands)
 
     _add_serve(commands)
+
+    _add_detect_mark(commands)
 
     _add_figures(commands)
 
@@ -126,9 +129,9 @@ def _add_assets_option(
     )
 
 
-def _add_speaking_options(parser: argparse.ArgumentParser, voice: str | None) -> None:
-    several = "" if voice else " (default: each in turn)"
-    parser.add_argument("--voice", default=voice, help="a voice's name" + several)
+def _add_speaking_options(parser: argparse.ArgumentParser, several: bool) -> None:
+    default = "each in turn" if several else "ada, or the first of the assets"
+    parser.add_argument("--voice", help=f"a voice's name (default: {default})")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same answer")
     parser.add_argument(
         "--temperature", type=float, metavar="T", help="of the words; 0 is greedy"
@@ -141,6 +144,12 @@ def _add_speaking_options(parser: argparse.ArgumentParser, voice: str | None) ->
         choices=WEIGHT_PRECISIONS,
         default="fp32",
         help="of the model's weights (default: fp32)",
+    )
+    parser.add_argument(
+        "--mark",
+        choices=MARKS,
+        default="none",
+        help="say that the speech is synthetic, see SAFETY.md (default: none)",
     )
     _add_assets_option(parser)
 
@@ -179,6 +188,14 @@ def _add_serve(commands: argparse._SubParsersAction) -> None:
     )
     _add_assets_option(serve)
     serve.set_defaults(run=_serve)
+
+
+def _add_detect_mark(commands: argparse._SubParsersAction) -> None:
+    detect = commands.add_parser(
+        "detect-mark", help="look for the inaudible mark in a recording"
+    )
+    detect.add_argument("file", type=Path, help="WAV, FLAC, OGG or MP3")
+    detect.set_defaults(run=_detect_mark)
 
 
 def _add_figures(commands: argparse._SubParsersAction) -> None:
@@ -366,6 +383,18 @@ def _serve(arguments: argparse.Namespace) -> None:
     from minimind_o.serve.server import run
 
     run(Assets.find(arguments.assets), arguments.port, arguments.model)
+
+
+def _detect_mark(arguments: argparse.Namespace) -> None:
+    from minimind_o.generation.marking import THRESHOLD, detect_in_file
+
+    found = detect_in_file(arguments.file)
+    is_there = "is there" if found.is_marked else "was not found"
+    print(
+        f"The inaudible mark {is_there} (score {found.score:.1f}, from {THRESHOLD:g})."
+    )
+    if found.comment:
+        print(f"The file says of itself: {found.comment}")
 
 
 def _figures(arguments: argparse.Namespace) -> None:

@@ -7,11 +7,13 @@ says what differs. The same loader reads ours and the released one.
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from minimind_o.errors import UserError
+from minimind_o.foreign_json import parse_json
 from minimind_o.released_config import from_released, is_released
 
 CONFIG_FILE = "config.json"
@@ -24,8 +26,54 @@ EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 CodecFormat = Literal["moshi", "transformers"]
 """Whose names a codec's files use (`minimind_o.frozen.mimi_names`)."""
 CODEC_FORMATS: tuple[CodecFormat, ...] = get_args(CodecFormat)
+Mark = Literal["none", "audible", "inaudible"]
+"""How an answer says that it is synthetic (`minimind_o.generation.marking`)."""
+MARKS: tuple[Mark, ...] = get_args(Mark)
 EXPORT_DTYPES = ("keep", "fp32", "bf16", "fp16")
 """Of the numbers written; `keep` is as they are."""
+MAX_PARAMETERS = 20_000_000_000
+"""Sixty times the largest released model; what claims more is refused unbuilt."""
+MAX_ROTARY_NUMBERS = 1 << 26
+"""In each table of the rotary embedding; the released model's have 3 million."""
+_WIDTH, _LAYERS, _IDS = (1, 32_768), (1, 128), (0, 1 << 20)
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "vocab_size": (1, 1 << 20),
+    "hidden_size": _WIDTH,
+    "num_hidden_layers": _LAYERS,
+    "num_attention_heads": (1, 512),
+    "num_key_value_heads": (1, 512),
+    "intermediate_size": (1, 1 << 18),
+    "rms_norm_eps": (0.0, 1.0),
+    "rope_theta": (1.0, 1e12),
+    "yarn_factor": (1.0, 1024.0),
+    "yarn_beta_fast": (1e-3, 1e6),
+    "yarn_beta_slow": (1e-3, 1e6),
+    "yarn_original_max_position_embeddings": (1, 1 << 20),
+    "max_position_embeddings": (1, 1 << 20),
+    "num_experts": (1, 64),
+    "num_experts_per_token": (1, 64),
+    "balance_loss_weight": (0.0, 1e3),
+    "bridge_layer": (0, 127),
+    "num_talker_hidden_layers": _LAYERS,
+    "talker_hidden_size": _WIDTH,
+    "talker_embedding_rank": _WIDTH,
+    "talker_head_rank": _WIDTH,
+    "num_codebooks": (1, 64),
+    "num_codes": (1, 1 << 17),
+    "audio_vocab_size": (1, 1 << 18),
+    "audio_pad_token": _IDS,
+    "audio_stop_token": _IDS,
+    "audio_speaker_token": _IDS,
+    "stop_loss_weight": (0.0, 1e6),
+    "audio_hidden_size": _WIDTH,
+    "image_hidden_size": _WIDTH,
+    "num_image_tokens": (1, 1 << 16),
+    "speaker_embedding_size": _WIDTH,
+    "audio_token_id": _IDS,
+    "image_token_id": _IDS,
+    "pad_token_id": _IDS,
+}
+"""The least and the most of every number, in the order of the fields."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +160,7 @@ class OmniConfig:
     """Text id that fills a sequence up."""
 
     def __post_init__(self) -> None:
+        self._check_ranges()
         for width_name in ("hidden_size", "talker_hidden_size"):
             width = getattr(self, width_name)
             if width % (2 * self.num_attention_heads):
@@ -148,6 +197,65 @@ class OmniConfig:
                 f"{special}; they must be three different ids from "
                 f"num_codes={self.num_codes} to {self.audio_vocab_size - 1}."
             )
+        for width in (self.hidden_size, self.talker_hidden_size):
+            size = self.max_position_embeddings * (width // self.num_attention_heads)
+            if size > MAX_ROTARY_NUMBERS:
+                raise UserError(
+                    f"max_position_embeddings={self.max_position_embeddings} with "
+                    f"{self.num_attention_heads} heads in a width of {width} takes "
+                    f"rotary tables of {size / 1e6:.0f} million numbers; the most is "
+                    f"{MAX_ROTARY_NUMBERS / 1e6:.0f} million."
+                )
+        if self.least_num_parameters > MAX_PARAMETERS:
+            raise UserError(
+                f"A model of these sizes has {self.least_num_parameters / 1e9:.3g} "
+                f"billion parameters; the most is {MAX_PARAMETERS / 1e9:g} billion."
+            )
+
+    def _check_ranges(self) -> None:
+        for field in dataclasses.fields(self):
+            value, name = getattr(self, field.name), field.name
+            if name not in _RANGES:
+                if not isinstance(value, bool):
+                    raise UserError(f"{name}={value!r} must be true or false.")
+                continue
+            if value is None and field.default is None:
+                continue
+            least, most = _RANGES[name]
+            is_whole = isinstance(least, int)
+            kinds = int if is_whole else (int, float)
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, kinds)
+                or not least <= value <= most  # nor is NaN
+            ):
+                what = "a whole number" if is_whole else "a number"
+                raise UserError(
+                    f"{name}={shortened(value)} must be {what} from {least:g} to "
+                    f"{most:g}."
+                )
+
+    @property
+    def least_num_parameters(self) -> int:
+        """Parameters of embeddings, attention and feed-forwards: most of them.
+
+        Counted from the sizes alone, before anything is built.
+        """
+        num_experts = self.num_experts if self.use_moe else 1
+        group = self.num_attention_heads // self.num_key_value_heads
+        total = self.vocab_size * self.hidden_size
+        total += self.audio_vocab_size * self.talker_hidden_size
+        for num_layers, width, inner in (
+            (self.num_hidden_layers, self.hidden_size, self.thinker_intermediate_size),
+            (
+                self.num_talker_hidden_layers,
+                self.talker_hidden_size,
+                self.talker_intermediate_size,
+            ),
+        ):
+            attention = 2 * width * width + 2 * width * width // group
+            total += num_layers * (attention + 3 * width * inner * num_experts)
+        return total
 
     @property
     def bridge_index(self) -> int:
@@ -189,9 +297,12 @@ class OmniConfig:
         for name, value in values.items():
             if not isinstance(value, int | float | None):
                 raise UserError(
-                    f"{source} gives {name} as {value!r}; it must be a number."
+                    f"{source} gives {name} as {shortened(value)}; it must be a number."
                 )
-        return cls(**values)
+        try:
+            return cls(**values)
+        except UserError as error:
+            raise UserError(f"{source} describes no model: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, ready for JSON."""
@@ -214,7 +325,7 @@ class OmniConfig:
             UserError: no such file, or not a JSON object of known fields.
         """
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = parse_json(path.read_text(encoding="utf-8"))
         except OSError:
             raise UserError(
                 f"There is no readable {path}; a model directory holds {CONFIG_FILE} "
@@ -231,6 +342,12 @@ class OmniConfig:
         path = Path(directory) / CONFIG_FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def shortened(value: object) -> str:
+    """A value from a file as it stands there, short enough for one sentence."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def swiglu_width(width: int) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from minimind_o.assets import Assets
-from minimind_o.config import WeightPrecision
+from minimind_o.config import Mark, WeightPrecision
 from minimind_o.data.encoders import Source
 from minimind_o.errors import UserError
 from minimind_o.evaluation.hearing import hear
@@ -23,7 +23,7 @@ from minimind_o.generation.engine import Engine, Request
 from minimind_o.generation.loading import load_engine
 from minimind_o.generation.sampling import AUDIO_SAMPLING, TEXT_SAMPLING
 from minimind_o.generation.speak import Spoken, speak
-from minimind_o.generation.voices import list_voices, load_voice
+from minimind_o.generation.voices import default_voice, list_voices, load_voice
 from minimind_o.terminal_table import terminal_table
 
 QUESTIONS = (
@@ -86,6 +86,8 @@ class Speaking:
     """Temperature of the codes; 0 is greedy."""
     precision: WeightPrecision = "fp32"
     """Of the model's weights."""
+    mark: Mark = "none"
+    """How the sound says that it is synthetic."""
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> Speaking:
@@ -96,6 +98,7 @@ class Speaking:
             temperature=arguments.temperature,
             audio_temperature=arguments.audio_temperature,
             precision=arguments.precision,
+            mark=arguments.mark,
         )
 
     def requests(
@@ -136,7 +139,7 @@ def ask(asked: Asked, path: Path, speaking: Speaking, assets: Assets) -> Spoken:
     """
     engine = load_engine(assets, precision=speaking.precision)
     (request,) = speaking.requests([asked], assets, engine.model.config.num_codes)
-    spoken = _answer(engine, request, path)
+    spoken = _answer(engine, request, path, speaking.mark)
     if spoken.path is None:
         raise UserError("the answer has no sound: try another question or --seed")
     print(f"{spoken.seconds:.1f} s of speech in {spoken.path}")
@@ -159,7 +162,7 @@ def demo(
         voice = request.voice.name if request.voice else "no voice"
         print(f"{number}. {one.name}  [{voice}]\n   ", end="", flush=True)
         file = folder / f"{number:02d}_{file_stem(one.name)}.wav"
-        spoken.append(_answer(engine, request, file))
+        spoken.append(_answer(engine, request, file, speaking.mark))
     table = judge([one.name for one in asked], spoken, assets)
     print(f"\n{table}\n\nThe answers are in {folder}")
     return table
@@ -219,15 +222,12 @@ def file_stem(question: str) -> str:
 
 def _default_voices(assets: Assets) -> list[str]:
     known = list_voices(assets.voices)
-    if not known:
-        raise UserError(
-            f"{assets.voices} holds no voice: make some with 'minimind-o nano voices'"
-        )
-    return [name for name in SEEN_VOICES if name in known] or known
+    seen = [name for name in SEEN_VOICES if name in known]
+    return seen or known or [default_voice(assets.voices)]  # which says what to do
 
 
-def _answer(engine: Engine, request: Request, path: Path) -> Spoken:
-    spoken = speak(engine.stream(request), path, 24_000, _show)
+def _answer(engine: Engine, request: Request, path: Path, mark: Mark) -> Spoken:
+    spoken = speak(engine.stream(request), path, 24_000, _show, mark)
     print()
     return spoken
 

@@ -154,6 +154,8 @@ _DENSE_BARS: tuple[Bar, ...] = (
         "worst real-time factor of four sessions at once, 2 CPU cores"),
     _at_most("roundtrip_mismatches", 0,
         "tensors that come back otherwise from a released file, all formats"),
+    _at_least("fuzz_inputs_per_reader", 100_000,
+        "damaged inputs that every reader of outside bytes survives, the least of all"),
 )
 # fmt: on
 

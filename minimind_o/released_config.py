@@ -188,12 +188,13 @@ def _check(values: Mapping[str, Any], source: str) -> None:
     for name, value in wanted.items():
         if values.get(name, value) != value:
             raise UserError(
-                f"{source} gives {name} as {values[name]!r}; this package's model has "
-                f"{value!r}."
+                f"{source} gives {name} as {repr(values[name])[:40]}; this package's "
+                f"model has {value!r}."
             )
     for name in _LISTED:
         ids = values.get(name, [0])
         if not isinstance(ids, list) or len(ids) != 1:
             raise UserError(
-                f"{source} gives {name} as {ids!r}; it must be a list of one id."
+                f"{source} gives {name} as {repr(ids)[:40]}; it must be a list of one "
+                "id."
             )

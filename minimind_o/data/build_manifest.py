@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any
 from minimind_o.chat import Turn, check_turns
 from minimind_o.data.own_set import RecordedAnswer
 from minimind_o.errors import UserError, first_line
+from minimind_o.foreign_json import parse_json
 from minimind_o.generation.voices import list_voices, load_voice
 
 TEXTS = ("question", "answer")
@@ -96,7 +96,7 @@ def _entries(manifest: Path) -> Iterator[Mapping[str, Any]]:
             if is_csv:
                 entries = csv.DictReader(stream, restkey=ONE_TOO_MANY, strict=True)
             else:
-                entries = map(json.loads, stream)
+                entries = map(parse_json, stream)
             for entry in entries:
                 yield entry
                 number += 1
@@ -136,7 +136,7 @@ def _conversation(values: Mapping[str, Any]) -> tuple[str, str, list[Turn]]:
         raise UserError("it has a conversation and a question or answer: give one.")
     if isinstance(turns, str):
         try:
-            turns = json.loads(turns)
+            turns = parse_json(turns)
         except ValueError as error:
             raise UserError(f"conversation is not JSON ({error}).") from error
     if not isinstance(turns, list):

@@ -28,7 +28,7 @@ from minimind_o.data.build_manifest import (
 )
 from minimind_o.data.own_set import RowMaker
 from minimind_o.data.regroup import GROUP_ROWS
-from minimind_o.data.schema import SCHEMA, BadRowPolicy
+from minimind_o.data.schema import DAMAGE, SCHEMA, BadRowPolicy
 from minimind_o.data.writing import NewRow, write_table
 from minimind_o.errors import UserError
 
@@ -186,7 +186,7 @@ def _metadata(path: Path) -> dict[str, str]:
     """What a file says of itself; nothing where it is damaged."""
     try:
         found = pq.read_schema(path).metadata or {}
-    except (pa.ArrowInvalid, OSError):
+    except DAMAGE:
         return {}
     return {key.decode(): value.decode() for key, value in found.items()}
 

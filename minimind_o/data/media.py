@@ -29,6 +29,9 @@ MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 4_000, 384_000
 MAX_CHANNELS = 32
 MAX_PIXELS = 50_000_000
 """A 50-megapixel picture takes 150 MB as RGB; what claims more is refused unread."""
+FREE_PIXELS, PIXELS_PER_BYTE = 10_000_000, 8_300
+"""A larger picture than so many must have so many bytes: more pixels of one bit are in
+no byte of a PNG."""
 MAX_BYTES = 100_000_000
 """Larger files are refused unread; a minute of stereo float at 96 kHz is half of it."""
 PICTURE_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
@@ -69,7 +72,7 @@ def read_audio(
             f"{name} cannot be read as audio ({_clause(reason)}): "
             "it must be a whole WAV, FLAC, OGG or MP3 file."
         ) from error
-    if is_cut_wav(content):
+    if _is_cut_wav(content):
         raise UserError(
             f"{name} is a WAV file that ends before its header says: "
             "it must be a whole file."
@@ -85,7 +88,7 @@ def read_audio(
     return np.clip(samples_N, -1.0, 1.0), rate
 
 
-def is_cut_wav(content: bytes) -> bool:
+def _is_cut_wav(content: bytes) -> bool:
     """A WAV file shorter than its header says; libsndfile plays the rest silently."""
     declared = int.from_bytes(content[4:8], "little") + 8
     streamed = declared >= 2**31 or declared == 8  # written to a pipe, length unknown
@@ -114,7 +117,7 @@ def read_picture(source: bytes | str | Path, name: str = "") -> Image.Image:
             # Pillow warns of a bomb from 90 megapixels on; the limit here is lower.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content), formats=PICTURE_FORMATS) as picture:
-                _check_size(name, *picture.size)
+                _check_size(name, *picture.size, len(content))
                 picture.load()
                 return _as_rgb(picture)
     except UserError:
@@ -199,9 +202,15 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} seconds"
 
 
-def _check_size(name: str, width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise _too_many_pixels(name, f"{width * height / 1e6:.0f} million")
+def _check_size(name: str, width: int, height: int, num_bytes: int) -> None:
+    pixels = width * height
+    if pixels > MAX_PIXELS:
+        raise _too_many_pixels(name, f"{pixels / 1e6:.0f} million")
+    if pixels > max(FREE_PIXELS, num_bytes * PIXELS_PER_BYTE):
+        raise UserError(
+            f"{name} claims {pixels / 1e6:.0f} million pixels in {num_bytes} bytes: "
+            "no picture is packed so densely."
+        )
 
 
 def _too_many_pixels(name: str, what: str) -> UserError:

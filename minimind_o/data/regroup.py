@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
-from minimind_o.data.schema import cut_short, open_parquet
+from minimind_o.data.schema import DAMAGE, cut_short, open_parquet
 from minimind_o.errors import UserError
 
 GROUP_ROWS = 1024
@@ -43,7 +42,7 @@ def regroup(file: str, out: Path, group_rows: int = GROUP_ROWS) -> int:
                 sink.write_batch(batch, row_group_size=group_rows)
                 num_groups, row = num_groups + 1, row + batch.num_rows
                 bar.update(batch.num_rows)
-    except (pa.ArrowInvalid, OSError) as error:
+    except DAMAGE as error:
         partial.unlink(missing_ok=True)
         raise cut_short(file, f"beyond row {row}", error) from error
     partial.replace(out)

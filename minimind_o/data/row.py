@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from minimind_o.chat import Turn, check_turns, split_thought
-from minimind_o.data.media import is_cut_wav
-from minimind_o.errors import UserError, first_line
+from minimind_o.data.media import read_audio
+from minimind_o.errors import UserError
+from minimind_o.foreign_json import parse_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,33 +95,20 @@ def decode_audio(blob: bytes) -> tuple[NDArray[np.float32], int]:
     """The samples (mono) and the sample rate of an encoded audio file.
 
     Raises:
-        UserError: if it is no whole audio file.
+        UserError: if it is no whole audio file, or one that `read_audio` refuses.
     """
     try:
-        samples, rate = soundfile.read(
-            io.BytesIO(blob), dtype="float32", always_2d=True
-        )
-    except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
-        # The library's whole message names a memory address.
-        reason = getattr(error, "error_string", "") or first_line(error)
-        raise UserError(
-            "question_audios holds a corrupt audio file; it must be a whole WAV, FLAC, "
-            f"OGG or MP3 file ({reason.rstrip('.')})."
-        ) from error
-    if is_cut_wav(blob):
-        raise UserError(
-            "question_audios holds a WAV file that ends early; it must be whole."
-        )
-    if not len(samples):
-        raise UserError("question_audios holds an audio file without samples.")
-    return samples.mean(axis=1), rate
+        return read_audio(blob)
+    except UserError as error:
+        sentence = str(error).replace("the recording", "a recording that", 1)
+        raise UserError(f"question_audios holds {sentence}") from error
 
 
 def _read_turns(raw: bytes | None) -> list[Turn]:
     if raw is None:
         raise UserError("conversations is null; it must be a JSON list of turns.")
     try:
-        turns = json.loads(raw.decode("utf-8"))
+        turns = parse_json(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UserError(
             f"conversations is not UTF-8 (byte {error.start}); it must be UTF-8 JSON."

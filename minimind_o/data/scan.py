@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 
 from minimind_o.data.schema import (
+    DAMAGE,
     REQUIRED,
     check_schema,
     cut_short,
@@ -88,7 +89,7 @@ def portions(
                 yield Portion(file=file, first_row=row, batch=batch)
                 row += batch.num_rows
                 left -= batch.num_rows
-        except (pa.ArrowInvalid, OSError) as error:
+        except DAMAGE as error:
             raise cut_short(file, f"beyond row {row}", error) from error
 
 

@@ -48,6 +48,11 @@ SCHEMA = pa.schema(
 REQUIRED = ("conversations", "answer_audios")
 """Columns without which text-to-speech rows cannot be read."""
 
+DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError)
+"""What Arrow raises while it reads a damaged file."""
+MAX_EXPANSION, FREE_EXPANSION = 2_000, 50_000_000
+"""Bytes of a column for each byte of it in the file, beyond so many for nothing."""
+
 READ_AHEAD = 1 << 20
 """Bytes of a column in memory while rows are read one after the other."""
 
@@ -106,7 +111,7 @@ def read_rows(
                 batch, name, indices, row_format, bad_rows, check_audio
             )
             index += batch.num_rows
-    except (pa.ArrowInvalid, OSError) as error:
+    except DAMAGE as error:
         raise cut_short(name, f"beyond row {index}", error) from error
 
 
@@ -137,7 +142,7 @@ def read_row_group(
         table = file.read_row_group(group, columns=known_columns(file))
         if len(offsets) < table.num_rows:
             table = table.take(list(offsets))
-    except (pa.ArrowInvalid, OSError) as error:
+    except DAMAGE as error:
         raise cut_short(name, f"in row group {group}", error) from error
     position = 0
     for batch in table.to_batches():
@@ -238,15 +243,43 @@ def open_parquet(address: str | Path, *, piecewise: bool = False) -> pq.ParquetF
     if not system.isfile(path):
         raise UserError(f"{address} is missing; it must be a Parquet file.")
     try:
-        return pq.ParquetFile(
+        file = pq.ParquetFile(
             system.open(path),
             buffer_size=READ_AHEAD if piecewise else 0,
             pre_buffer=not piecewise,
         )
-    except (pa.ArrowInvalid, OSError) as error:
+        _check_expansion(file, str(address), system.size(path))
+        return file
+    except DAMAGE as error:
         raise UserError(
             f"{address} is not a whole Parquet file ({first_line(error).rstrip('.')})."
         ) from error
+
+
+def _check_expansion(file: pq.ParquetFile, name: str, size: int) -> None:
+    """Refuse a file that says it unpacks to far more than it can hold.
+
+    Raises:
+        UserError: naming the row group and the column; also for more rows than bytes.
+    """
+    file.schema_arrow.names  # noqa: B018  (decoded here, where damage is caught)
+    if file.metadata.num_rows > size:
+        raise UserError(
+            f"{name} says it has {file.metadata.num_rows:,} rows in {size:,} bytes; a "
+            "row takes a byte at the least."
+        )
+    for group in range(file.num_row_groups):
+        columns = file.metadata.row_group(group)
+        for index in range(columns.num_columns):
+            column = columns.column(index)
+            packed = min(max(column.total_compressed_size, 0), size)
+            unpacked = column.total_uncompressed_size
+            if unpacked > FREE_EXPANSION + MAX_EXPANSION * packed:
+                raise UserError(
+                    f"{name} says that column {column.path_in_schema!r} of row group "
+                    f"{group} unpacks from {packed:,} bytes to {unpacked:,}; at most "
+                    f"{MAX_EXPANSION} times as many are read."
+                )
 
 
 def expand(addresses: Sequence[str | Path]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from minimind_o.chat import IMAGE_MARK, check_turns, split_thought
 from minimind_o.data.scan import Cores, Portion, num_rows, portions
 from minimind_o.errors import UserError
 from minimind_o.evaluation.normalise import is_mandarin
+from minimind_o.foreign_json import parse_json
 from minimind_o.terminal_table import terminal_table
 from minimind_o.tokenizer import Tokenizer
 
@@ -229,7 +229,7 @@ def _answer_lengths(answers: pa.Array) -> list[int]:
 
 def _texts(raw: bytes) -> tuple[str, str]:
     """What is said and written in a conversation, without thoughts; the last answer."""
-    turns = json.loads(raw.decode("utf-8"))
+    turns = parse_json(raw.decode("utf-8"))
     check_turns(turns)
     said = [
         split_thought(turn["content"])[1]

@@ -10,6 +10,7 @@ from minimind_o.assets import Assets
 from minimind_o.config import WeightPrecision
 from minimind_o.data.encoders import MediaEncoders, MediaStates
 from minimind_o.data.schema import RowFormat
+from minimind_o.data.speech import SEEN_VOICES
 from minimind_o.errors import UserError
 from minimind_o.evaluation.cases import (
     Case,
@@ -254,7 +255,9 @@ def _choose_cases(
     voices: list[KnownVoice] = [
         (name, load_voice(folder, name).codes_QT) for name in list_voices(folder)
     ]
-    voices += reference_voices(mimi)
+    if not {name for name, _ in voices}.isdisjoint(SEEN_VOICES):
+        # Rows in these voices draw from several prompts, which can be made again.
+        voices += reference_voices(mimi)
     cases = read_cases(options.data, row_format, voices)
     chosen = []
     for kind in options.kinds or kinds_of(cases):

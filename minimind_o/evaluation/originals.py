@@ -42,9 +42,11 @@ def reference_voices(mimi: Mimi) -> list[KnownVoice]:
 
 
 def _original(case: Case) -> Wave | None:
+    if case.voice not in VOICES:
+        return None
     plain = case.answer if case.kind == "picture" else None
     marked = _marked_answers().get(case.answer, plain)
-    if marked is None or case.voice not in VOICES:
+    if marked is None:
         return None
     text, _ = spoken(marked)
     return render(text, LANGUAGE[case.language], VOICES[case.voice]).wave

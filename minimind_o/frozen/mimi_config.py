@@ -6,6 +6,8 @@ A codec directory of ours holds moshi's: the dictionary that
 none beside it and is the same codec.
 """
 
+import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +16,18 @@ from transformers import MimiConfig
 from minimind_o.errors import UserError, first_line
 
 MODEL_TYPE = "mimi"
+# The most of what multiplies the number of layers; kyutai's has 8, 1, 32 and 4.
+_MOST_LAYERS: Mapping[tuple[str, str], int] = {
+    ("transformer", "num_layers"): 64,
+    ("seanet", "n_residual_layers"): 16,
+    ("quantizer", "n_q"): 64,
+    ("seanet", "ratios"): 8,
+}
+_MOST = 1 << 20
+"""Of any other number; a width of that size fits no weights."""
+# Of a transformers configuration; all others are not about the codec, and some cost
+# memory: `num_labels` makes a dictionary of so many names.
+_KNOWN = frozenset(inspect.signature(MimiConfig).parameters)
 
 # moshi's section and name -> transformers' name.
 _RENAMED: Mapping[tuple[str, str], str] = {
@@ -69,18 +83,24 @@ def to_moshi_config(values: Mapping[str, Any], source: str) -> dict[str, Any]:
         UserError: a field is no `MimiConfig`'s, or moshi has no such codec.
     """
     try:
-        fields = MimiConfig(**values)
-        config: dict[str, Any] = {
-            "sample_rate": fields.sampling_rate,
-            "channels": fields.audio_channels,
-            "frame_rate": float(fields.frame_rate),
-            **{section: dict(fixed) for section, fixed in _FIXED.items()},
-        }
-        stride = fields.encodec_frame_rate / fields.frame_rate
-    except Exception as error:  # it checks little, and runs into the rest
+        return _to_moshi_config(values, source)
+    except UserError:
+        raise
+    except Exception as error:  # the class checks little, and runs into the rest
         raise UserError(
-            f"{source} is not a Mimi configuration ({first_line(error)})."
+            f"{source} is not a Mimi configuration ({first_line(error)[:200]})."
         ) from None
+
+
+def _to_moshi_config(values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    fields = MimiConfig(**{n: v for n, v in values.items() if n in _KNOWN})
+    config: dict[str, Any] = {
+        "sample_rate": fields.sampling_rate,
+        "channels": fields.audio_channels,
+        "frame_rate": float(fields.frame_rate),
+        **{section: dict(fixed) for section, fixed in _FIXED.items()},
+    }
+    stride = fields.encodec_frame_rate / fields.frame_rate
     if stride != 2:
         raise UserError(
             f"{source} has frames of {stride:g} encoder frames; transformers' codec "
@@ -93,10 +113,33 @@ def to_moshi_config(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     for name, value in fields.to_dict().items():
         if name in _DECIDING and again[name] != value:
             raise UserError(
-                f"{source} gives {name} as {value!r}; moshi's codec has "
+                f"{source} gives {name} as {repr(value)[:40]}; moshi's codec has "
                 f"{again[name]!r}."
             )
     return config
+
+
+def check_moshi_config(config: Any, source: str) -> None:
+    """Refuse, unbuilt, a dictionary for `get_mimi` of absurd sizes.
+
+    Raises:
+        UserError: naming the number and the most that it may be.
+    """
+    if not isinstance(config, Mapping):
+        raise UserError(f"{source} is not a Mimi configuration: it is no JSON object.")
+    for section, fields in (("", config), *config.items()):
+        for name, value in fields.items() if isinstance(fields, Mapping) else ():
+            most = _MOST_LAYERS.get((section, name), _MOST)
+            numbers = value if isinstance(value, list) else [value]
+            if isinstance(value, list) and (section, name) in _MOST_LAYERS:
+                numbers = [len(value), *value]
+            for number in numbers:
+                is_number = isinstance(number, int | float)
+                if is_number and not (math.isfinite(number) and abs(number) <= most):
+                    raise UserError(
+                        f"{source} is not a Mimi configuration: {section}.{name} is "
+                        f"{str(number)[:40]}; the most is {most}."
+                    )
 
 
 def to_transformers_config(config: Mapping[str, Any], source: str) -> MimiConfig:

@@ -24,8 +24,10 @@ from transformers import EncodecFeatureExtractor
 
 from minimind_o.config import CodecFormat
 from minimind_o.errors import UserError, first_line
+from minimind_o.foreign_json import parse_json
 from minimind_o.frozen.mimi_config import (
     MODEL_TYPE,
+    check_moshi_config,
     to_moshi_config,
     to_transformers_config,
 )
@@ -78,17 +80,9 @@ def read_codec(path: Path) -> CodecFiles:
         config_source = str(config_file)
         _check_present(config_file)
         _check_present(weights)
-        try:
-            values = json.loads(config_file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(
-                f"{config_file} is not a Mimi configuration: it is no JSON ({error})."
-            ) from None
-    if isinstance(values, dict) and values.get("model_type") == MODEL_TYPE:
-        config = to_moshi_config(values, config_source)
-    else:
-        config = values
-    expected = _expected_shapes(config, config_source)
+        values = _read_json(config_file)
+    config = _moshi_config(values, config_source)
+    expected = expected_shapes(config, config_source)
     tensors = _read_weights(weights)
     found_format = codec_format(tensors)
     try:
@@ -111,6 +105,32 @@ def read_codec(path: Path) -> CodecFiles:
         config_source=config_source,
         found_format=found_format,
     )
+
+
+def read_codec_config(file: Path) -> dict[str, Any]:
+    """The dictionary for `get_mimi` in a `config.json` of either format.
+
+    Raises:
+        UserError: it is none, or of absurd sizes.
+    """
+    return _moshi_config(_read_json(file), str(file))
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return parse_json(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{file} is not a Mimi configuration: it is no JSON ({error})."
+        ) from None
+
+
+def _moshi_config(values: Any, source: str) -> dict[str, Any]:
+    config = values
+    if isinstance(values, dict) and values.get("model_type") == MODEL_TYPE:
+        config = to_moshi_config(values, source)
+    check_moshi_config(config, source)
+    return config
 
 
 def convert_codec(
@@ -179,8 +199,12 @@ def _check_present(file: Path) -> None:
         )
 
 
-def _expected_shapes(config: dict[str, Any], source: str) -> dict[str, torch.Size]:
-    """Name in kyutai's file -> shape, at the cost of no memory."""
+def expected_shapes(config: dict[str, Any], source: str) -> dict[str, torch.Size]:
+    """Name in kyutai's file -> shape, at the cost of no memory.
+
+    Raises:
+        UserError: moshi cannot build such a codec.
+    """
     try:
         with torch.device("meta"):
             model = loaders.get_mimi(None, config, "meta", config["quantizer"]["n_q"])

@@ -7,8 +7,8 @@ with the text tower as well, as the published ones are, loads through the same l
 Shapes: B picture, L patch, D width, H and W pixels.
 """
 
-import json
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,24 @@ from transformers import SiglipImageProcessor, SiglipVisionConfig, SiglipVisionM
 from transformers.utils import logging as transformers_logging
 
 from minimind_o.errors import UserError, first_line
+from minimind_o.foreign_json import parse_json
 from minimind_o.matrix_layout import store_by_columns
 
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
+
+# The most of what decides how much there is to build.
+_MOST: Mapping[str, int] = {
+    "hidden_size": 8_192,
+    "intermediate_size": 32_768,
+    "num_hidden_layers": 128,
+    "num_attention_heads": 128,
+    "num_channels": 4,
+    "image_size": 2_048,
+    "patch_size": 512,
+}
+# All others are not about the vision tower, and some cost memory: `num_labels` makes a
+# dictionary of so many names.
+_KNOWN = frozenset(inspect.signature(SiglipVisionConfig).parameters)
 
 NANO_SIGLIP2: dict[str, Any] = {
     "hidden_size": 128,
@@ -92,7 +107,8 @@ def load_siglip2(directory: Path | str, device: torch.device | str = "cpu") -> S
                 f"the vision encoder file {directory / name} is missing: a directory "
                 f"holds {', '.join(FILES)}."
             )
-    config = _read_config(directory / "config.json")
+    config = read_config(directory / "config.json")
+    _check_size(config, directory)
     try:
         processor = SiglipImageProcessor.from_pretrained(directory)
     except (OSError, ValueError, TypeError) as error:
@@ -130,11 +146,20 @@ def load_siglip2(directory: Path | str, device: torch.device | str = "cpu") -> S
     return Siglip2(model.eval(), processor)
 
 
-def _read_config(path: Path) -> SiglipVisionConfig:
-    """The vision tower's configuration, alone or inside the two towers'."""
+def read_config(path: Path) -> SiglipVisionConfig:
+    """The vision tower's configuration, alone or inside the two towers'.
+
+    Raises:
+        UserError: it is none, or of absurd sizes.
+    """
     try:
-        values = json.loads(path.read_text("utf-8"))
-        config = SiglipVisionConfig(**values.get("vision_config", values))
+        values = parse_json(path.read_text("utf-8"))
+        values = values.get("vision_config", values)
+        config = SiglipVisionConfig(**{n: v for n, v in values.items() if n in _KNOWN})
+        for name, most in _MOST.items():
+            value = getattr(config, name)
+            if type(value) is not int or not 1 <= value <= most:
+                raise ValueError(f"{name} must be a whole number from 1 to {most}")
         if config.image_size % config.patch_size:
             raise ValueError("patch_size does not divide image_size")
         if config.hidden_size % config.num_attention_heads:
@@ -144,6 +169,19 @@ def _read_config(path: Path) -> SiglipVisionConfig:
             f"{path} is not a SigLIP2 configuration ({first_line(error)})."
         ) from None
     return config
+
+
+def _check_size(config: SiglipVisionConfig, directory: Path) -> None:
+    """Refuse, unbuilt, a configuration of more numbers than the weights' file holds."""
+    width, inner = config.hidden_size, config.intermediate_size
+    layer = 4 * width * width + 2 * width * inner
+    least = config.num_hidden_layers * layer
+    found = (directory / "model.safetensors").stat().st_size
+    if least > found:  # of a byte each at the least
+        raise UserError(
+            f"{directory / 'config.json'} describes {least:,} parameters or more, and "
+            f"model.safetensors has {found:,} bytes: they do not belong together."
+        )
 
 
 def save_siglip2(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minimind_o.errors import UserError, first_line
+from minimind_o.foreign_json import parse_json
 
 NUM_CODEBOOKS = 8
+MAX_BYTES = 10_000_000
+"""Of a voice file; the released ones, of seven voices, have 60 kB."""
+MAX_FRAMES = 1_500
+"""Of a voice: two minutes."""
+MAX_EMBEDDING = 4_096
+"""Numbers of a speaker embedding; CAM++'s has 192."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +57,21 @@ def list_voices(folder: Path) -> list[str]:
     return sorted({*single, *many})
 
 
+def default_voice(folder: Path) -> str:
+    """Who answers where no voice is named: `ada` of the embedded ones, else the first.
+
+    Raises:
+        UserError: there is no voice.
+    """
+    known = list_voices(folder)
+    if not known:
+        raise UserError(
+            f"{folder} holds no voice: make some with 'minimind-o nano voices', or add "
+            "one with 'minimind-o voices add'"
+        )
+    return "ada" if "ada" in known else known[0]
+
+
 def load_voice(folder: Path, name: str, *, num_codes: int | None = None) -> Voice:
     """The voice `name` from `folder`.
 
@@ -64,15 +87,16 @@ def load_voice(folder: Path, name: str, *, num_codes: int | None = None) -> Voic
     file = folder / f"{name}.json"
     if not file.is_file():
         return _from_released(folder, name, num_codes)
+    _check_size(file)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"voice file {file} is not whole JSON: {error}") from error
     if not isinstance(content, dict) or "codes" not in content:
         raise UserError(f"voice file {file} must be an object with a list 'codes'")
     codes_QT = _checked_codes(file, content["codes"], num_codes)
     embedding = content.get("speaker_embedding")
-    embedding_S = None if embedding is None else np.asarray(embedding, np.float32)
+    embedding_S = None if embedding is None else _checked_embedding(file, embedding)
     return Voice(name=name, codes_QT=codes_QT, speaker_embedding_S=embedding_S)
 
 
@@ -86,13 +110,16 @@ def read_released_voices(file: Path) -> dict[str, Voice]:
     """
     import torch  # takes seconds, and other voices do without
 
+    _check_size(file)
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
         return {
             str(name): Voice(
                 name=str(name),
                 codes_QT=_checked_codes(file, entry["ref_codes"].numpy(), None),
-                speaker_embedding_S=entry["spk_emb"].float().numpy().reshape(-1),
+                speaker_embedding_S=_checked_embedding(
+                    file, entry["spk_emb"].float().numpy().reshape(-1)
+                ),
             )
             for name, entry in content.items()
         }
@@ -154,12 +181,42 @@ def save_voice(folder: Path, voice: Voice) -> Path:
     return file
 
 
+def _check_size(file: Path) -> None:
+    """Refuse, unread, what is too large, or a zip archive that unpacks to more."""
+    size = file.stat().st_size
+    try:
+        if size <= MAX_BYTES and file.suffix == ".pt" and zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                size = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise UserError(f"voice file {file} is damaged ({first_line(error)})") from None
+    if size > MAX_BYTES:
+        raise UserError(
+            f"voice file {file} has {size / 1e6:.0f} MB; the most is "
+            f"{MAX_BYTES / 1e6:.0f} MB"
+        )
+
+
+def _checked_embedding(file: Path, embedding: object) -> NDArray[np.float32]:
+    try:
+        embedding_S = np.asarray(embedding, np.float32)
+    except (ValueError, TypeError, OverflowError):
+        embedding_S = np.zeros(0, np.float32)
+    is_vector = embedding_S.ndim == 1 and 1 <= len(embedding_S) <= MAX_EMBEDDING
+    if not is_vector or not np.isfinite(embedding_S).all():
+        raise UserError(
+            f"voice file {file}: 'speaker_embedding' must be null or a list of at most "
+            f"{MAX_EMBEDDING} finite numbers"
+        )
+    return embedding_S
+
+
 def _checked_codes(
     file: Path, codes: object, num_codes: int | None
 ) -> NDArray[np.int64]:
     try:
         codes_QT = np.asarray(codes)
-    except ValueError:
+    except (ValueError, OverflowError):
         codes_QT = np.zeros(0)
     if (
         codes_QT.ndim != 2
@@ -170,6 +227,11 @@ def _checked_codes(
         raise UserError(
             f"voice file {file}: 'codes' must be {NUM_CODEBOOKS} lists of integers "
             "of one length, at least one frame long"
+        )
+    if codes_QT.shape[1] > MAX_FRAMES:
+        raise UserError(
+            f"voice file {file}: 'codes' has {codes_QT.shape[1]} frames; the most is "
+            f"{MAX_FRAMES}"
         )
     top = np.inf if num_codes is None else num_codes
     wrong = (codes_QT < 0) | (codes_QT >= top)

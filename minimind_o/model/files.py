@@ -5,7 +5,6 @@ Read are safetensors, whole or in shards with an index, and PyTorch's own files 
 aside and renamed, so that an interrupted save leaves the older file as it was.
 """
 
-import json
 import os
 import re
 import zipfile
@@ -18,8 +17,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from minimind_o.config import OmniConfig
+from minimind_o.config import OmniConfig, shortened
 from minimind_o.errors import UserError, first_line
+from minimind_o.foreign_json import parse_json
 
 WEIGHTS_FILE = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
@@ -92,7 +92,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_shards(index: Path) -> dict[str, Tensor]:
     try:
-        shard_of = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        shard_of = parse_json(index.read_text(encoding="utf-8"))["weight_map"]
         shards = sorted(set(shard_of.values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
@@ -101,8 +101,13 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
         ) from None
     tensors: dict[str, Tensor] = {}
     for shard in shards:
-        if not isinstance(shard, str) or Path(shard).name != shard:
-            raise UserError(f"{index} names {shard!r}; a shard lies beside its index.")
+        is_name = (
+            isinstance(shard, str) and 0 < len(shard.encode(errors="replace")) < 256
+        )
+        if not is_name or Path(shard).name != shard:
+            raise UserError(
+                f"{index} names {shortened(shard)}; a shard is a file beside its index."
+            )
         tensors |= read_tensors(index.parent / shard)
     return tensors
 

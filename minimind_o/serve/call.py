@@ -14,7 +14,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from minimind_o.errors import UserError
 from minimind_o.generation.engine import Request
-from minimind_o.generation.voices import Voice, list_voices, load_voice
+from minimind_o.generation.voices import Voice, default_voice, list_voices, load_voice
 from minimind_o.realtime.connection import MAX_FILE_BYTES, Connection
 from minimind_o.realtime.session import State
 from minimind_o.serve.models import Models
@@ -110,7 +110,7 @@ class Call(WebSocketHandler):
         service = self.service
         try:
             voices = list_voices(service.voices)
-            voice = load_voice(service.voices, "ada" if "ada" in voices else voices[0])
+            voice = load_voice(service.voices, default_voice(service.voices))
             loop = asyncio.get_running_loop()
             host = await loop.run_in_executor(None, service.models.host, name)
             request = Request(voice=voice, seed=service.seed)

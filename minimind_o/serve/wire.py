@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 
 from minimind_o.errors import UserError
+from minimind_o.foreign_json import parse_json
 
 MAX_HEADER_BYTES = 64_000
 
@@ -34,8 +35,8 @@ def unpack(frame: object) -> tuple[dict[str, object], bytes]:
             f"at most {MAX_HEADER_BYTES}."
         )
     try:
-        message = json.loads(frame[4 : 4 + size])
-    except (ValueError, RecursionError):
+        message = parse_json(frame[4 : 4 + size])
+    except ValueError:
         raise UserError("a frame's header must be JSON; this one is not.") from None
     if not isinstance(message, dict):
         raise UserError("a frame's header must be a JSON object.")

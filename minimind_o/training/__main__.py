@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from minimind_o.assets import NANO_ROOT
+from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
 from minimind_o.data.encoders import MediaEncoders
 from minimind_o.errors import UserError
 from minimind_o.training.plan import make_plan
@@ -40,20 +40,19 @@ def build_parser() -> argparse.ArgumentParser:
         "--mode", choices=MODES, default="t2a", help="which parts learn (default: t2a)"
     )
     parser.add_argument(
-        "--assets", type=Path, default=NANO_ROOT, help="of the frozen encoders"
+        "--assets",
+        help=f"of encoders, and of what is not named (default: ${ENVIRONMENT_VARIABLE} "
+        "or data/nano)",
     )
-    data = NANO_ROOT / "sft_t2a"
     parser.add_argument(
         "--data",
         nargs="+",
-        default=[str(data / "train.parquet")],
-        help="Parquet files, globs, or any address that fsspec reaches",
+        help="Parquet files, globs, or any address that fsspec reaches (default: the "
+        "assets' sft_t2a)",
     )
-    parser.add_argument(
-        "--validation", nargs="+", default=[str(data / "validation.parquet")]
-    )
-    parser.add_argument("--tokenizer", type=Path, default=NANO_ROOT / "tokenizer")
-    parser.add_argument("--init", type=Path, default=NANO_ROOT / "llm")
+    parser.add_argument("--validation", nargs="+", help="likewise")
+    parser.add_argument("--tokenizer", type=Path, help="default: of the assets")
+    parser.add_argument("--init", type=Path, help="default: llm of the assets")
     parser.add_argument("--work", type=Path, default=Path("runs/t2a"))
     parser.add_argument("--out", type=Path, default=None, help="default: WORK/model")
     parser.add_argument("--max-positions", type=int, default=2048)
@@ -91,9 +90,11 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> str:
     names = {field.name for field in dataclasses.fields(TrainingRecipe)}
     given = {k: v for k, v in vars(arguments).items() if k in names}
     recipe = TrainingRecipe(**given, learning=MODES[arguments.mode])
+    assets = Assets.find(arguments.assets)
+    rows = assets.path("sft_t2a")
     data = StageData(
-        train=arguments.data,
-        validation=arguments.validation,
+        train=arguments.data or [rows / "train.parquet"],
+        validation=arguments.validation or [rows / "validation.parquet"],
         max_positions=arguments.max_positions,
         batch_size=arguments.batch_size,
         max_length=arguments.max_length,
@@ -107,11 +108,11 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> str:
         )
         recipe = dataclasses.replace(recipe, num_steps=steps)
     inputs = StageInputs(
-        tokenizer_directory=arguments.tokenizer,
-        init=arguments.init,
+        tokenizer_directory=arguments.tokenizer or assets.tokenizer,
+        init=arguments.init or assets.llm,
         encoders=MediaEncoders(
-            arguments.assets / "sensevoice",
-            arguments.assets / "siglip2",
+            assets.path("sensevoice"),
+            assets.path("siglip2"),
             str(processes.device),
         ),
     )

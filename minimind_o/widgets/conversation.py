@@ -13,7 +13,7 @@ import numpy as np
 from minimind_o import plots
 from minimind_o.data.encoders import Source
 from minimind_o.generation.engine import Request
-from minimind_o.generation.voices import list_voices, load_voice
+from minimind_o.generation.voices import default_voice, list_voices, load_voice
 from minimind_o.realtime.connection import Connection
 from minimind_o.realtime.host import Host
 from minimind_o.realtime.session import SessionSettings
@@ -37,7 +37,7 @@ class Conversation(ipywidgets.VBox):
         self,
         host: Host,
         voices: Path,
-        voice: str = "ada",
+        voice: str | None = None,
         seed: int = 1,
         settings: SessionSettings | None = None,
     ) -> None:
@@ -46,13 +46,14 @@ class Conversation(ipywidgets.VBox):
         Args:
             host: who works for it.
             voices: the assets' `voices` folder.
-            voice: whose voice answers first.
+            voice: whose voice answers first; None: `default_voice`.
             seed: of the answers.
             settings: of the session.
 
         Raises:
             UserError: no such voice, or no more sessions.
         """
+        voice = voice or default_voice(voices)
         request = Request(voice=load_voice(voices, voice), seed=seed)
         self.session = host.open(request, settings)
         self.connection = Connection(

@@ -11,7 +11,14 @@ import pytest
 import soundfile
 
 from minimind_o.data.row import RowFormat, decode_audio
-from minimind_o.data.schema import SCHEMA, BadRows, check_schema, read_rows, validate
+from minimind_o.data.schema import (
+    SCHEMA,
+    BadRows,
+    check_schema,
+    open_parquet,
+    read_rows,
+    validate,
+)
 from minimind_o.errors import UserError
 
 FORMAT = RowFormat()
@@ -148,11 +155,11 @@ BAD_ROWS = {
     ),
     "audio": (
         {"question_audios": [wav()[:30]]},
-        "question_audios holds a corrupt audio file",
+        "question_audios holds a recording that cannot be read as audio",
     ),
     "cut audio": (
         {"question_audios": [wav()[:-100]]},
-        "question_audios holds a WAV file that ends early",
+        "question_audios holds a recording that is a WAV file that ends before",
     ),
     "no audio": (
         {"question_audios": [b""]},
@@ -247,3 +254,43 @@ def test_missing_and_broken_files_are_named(tmp_path):
     path.write_bytes(whole[:4] + b"\x00" * middle + whole[4 + middle :])
     with pytest.raises(UserError, match=r"a\.parquet cannot be read beyond row 0"):
         read(path)
+
+
+def test_a_recording_that_unpacks_to_an_hour_is_refused(tmp_path):
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(3600 * 8_000, np.int16), 8_000, format="FLAC")
+    assert len(file.getvalue()) < 200_000
+    with pytest.raises(UserError, match="a recording that is 60 minutes long"):
+        decode_audio(file.getvalue())
+
+
+def test_a_file_of_more_rows_than_bytes_is_refused(tmp_path):
+    path = tmp_path / "rows.parquet"
+    nothing = pa.nulls(1_000_000, pa.string())
+    pq.write_table(pa.table({"conversations": nothing}), path)
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(UserError, match=r"1,000,000 rows in .* bytes"):
+        open_parquet(path)
+
+
+def test_a_column_that_unpacks_to_far_more_is_refused(tmp_path):
+    path = tmp_path / "rows.parquet"
+    text = "a" * 200_000_000
+    pq.write_table(
+        pa.table({"conversations": [text]}),
+        path,
+        compression="zstd",
+        use_dictionary=False,
+        write_statistics=False,
+    )
+    assert path.stat().st_size < 100_000
+    with pytest.raises(UserError, match="'conversations' of row group 0 unpacks from"):
+        open_parquet(path)
+
+
+def test_names_that_are_not_text_are_no_unicode_error(tmp_path):
+    path = write(tmp_path / "rows.parquet", [good_row()])
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"answer_alignment", b"answer_alignmen\xc5"))
+    with pytest.raises(UserError, match=r"rows\.parquet is not a whole Parquet file"):
+        list(read_rows(path, RowFormat(), BadRows()))

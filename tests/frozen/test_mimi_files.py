@@ -1,5 +1,6 @@
 """moshi's codec and transformers' are one codec in two formats, and both are read."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -17,7 +18,12 @@ from minimind_o.data.speech import VOICES, render
 from minimind_o.errors import UserError
 from minimind_o.frozen.mimi import NANO_MIMI, load_mimi
 from minimind_o.frozen.mimi_config import to_moshi_config, to_transformers_config
-from minimind_o.frozen.mimi_files import KYUTAI_FILE, convert_codec, read_codec
+from minimind_o.frozen.mimi_files import (
+    KYUTAI_FILE,
+    convert_codec,
+    read_codec,
+    read_codec_config,
+)
 from minimind_o.frozen.mimi_names import (
     codec_format,
     name_in_file,
@@ -294,3 +300,24 @@ def test_the_command_converts_and_overwrites_nothing(
         assert cli.main(["convert-codec", source, file, "--to", to]) == 2
         assert complaint in capsys.readouterr().err
     assert not Path(file).exists()
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [
+        ("transformer", "num_layers", 10**9),
+        ("quantizer", "n_q", 10**9),
+        ("seanet", "ratios", [2] * 1_000),
+        ("seanet", "n_filters", 10**30),
+        ("quantizer", "bins", float("inf")),
+    ],
+)
+def test_absurd_sizes_are_refused_unbuilt(
+    tmp_path: Path, section: str, name: str, value: object
+) -> None:
+    config = copy.deepcopy(NANO_MIMI)
+    config[section][name] = value
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config))
+    with pytest.raises(UserError, match=rf"{section}\.{name} is .*; the most is"):
+        read_codec_config(file)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soxr
 import torch
+import yaml
 
 from minimind_o.assets import Assets
 from minimind_o.data.speech import SAMPLE_RATE, VOICES, render
@@ -240,4 +241,31 @@ def test_weights_that_do_not_fit_are_refused(
     damage(state, "ctc.ctc_lo.bias")
     torch.save(state, copy / "model.pt")
     with pytest.raises(UserError, match=rf"model\.pt does not fit .*{words}"):
+        load_sensevoice(copy)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"trust_remote_code": True, "remote_code": "model.py"}, "would run code"),
+        ({"model": "LLMASR"}, "must describe one of SenseVoiceSmall, CAMPPlus"),
+        ({"encoder_conf": {"num_blocks": 10**9}}, "num_blocks as 1000000000; the most"),
+        ({"encoder_conf": {"output_size": 10**9}}, "output_size as 1000000000; the"),
+        ({"encoder": "${oc.env:HOME}"}, "write out what stands for it"),
+    ],
+)
+def test_a_config_that_asks_for_code_or_for_the_moon_is_refused(
+    copy: Path, fields: dict, words: str
+) -> None:
+    config = yaml.safe_load((copy / "config.yaml").read_text())
+    (copy / "config.yaml").write_text(yaml.safe_dump(config | fields))
+    (copy / "model.py").write_text("raise SystemExit('it ran')")
+    with pytest.raises(UserError, match=words):
+        load_sensevoice(copy)
+
+
+def test_a_file_elsewhere_is_not_followed(copy: Path) -> None:
+    file = copy / "configuration.json"
+    file.write_text(file.read_text().replace("model.pt", "../model.pt"))
+    with pytest.raises(UserError, match="lie beside it"):
         load_sensevoice(copy)

@@ -162,3 +162,22 @@ def test_weights_of_another_shape_or_name_are_refused(directory: Path) -> None:
 def test_no_picture_is_refused(directory: Path) -> None:
     with pytest.raises(UserError, match="no picture"):
         load_siglip2(directory).encode([])
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers must be a whole number"),
+        ({"hidden_size": 10**9}, "hidden_size must be a whole number from 1 to"),
+        ({"num_hidden_layers": 128, "hidden_size": 8192, "num_attention_heads": 4,
+          "intermediate_size": 32768}, "they do not belong together"),
+    ],
+)  # fmt: skip
+def test_absurd_sizes_are_refused_unbuilt(
+    tmp_path: Path, fields: dict, words: str
+) -> None:
+    save_siglip2(SiglipVisionModel(SiglipVisionConfig(**TINY)), tmp_path)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+    with pytest.raises(UserError, match=words):
+        load_siglip2(tmp_path)

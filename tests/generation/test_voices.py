@@ -1,6 +1,8 @@
 """Voice prompts: what is written is read back, what is wrong is named."""
 
 import json
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from minimind_o.errors import UserError
 from minimind_o.generation.voices import (
     Voice,
+    default_voice,
     list_voices,
     load_voice,
     read_released_voices,
@@ -120,3 +123,41 @@ def test_a_voice_is_removed(tmp_path, voice):
         remove_voice(tmp_path, "ada")
     with pytest.raises(UserError, match="cannot be removed alone"):
         remove_voice(tmp_path, "gail")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"speaker_embedding": ["a"]}, "'speaker_embedding' must be null or a list"),
+        ({"speaker_embedding": [[1.0]]}, "'speaker_embedding' must be null or a list"),
+        ({"speaker_embedding": [1e999]}, "'speaker_embedding' must be null or a list"),
+        ({"speaker_embedding": [0.0] * 5_000}, "'speaker_embedding' must be null"),
+        ({"codes": [[10**30]] * 8}, "'codes' must be 8 lists of integers"),
+        ({"codes": [[0] * 2_000] * 8}, "'codes' has 2000 frames; the most is 1500"),
+    ],
+)
+def test_a_voice_of_other_numbers_is_refused(
+    tmp_path: Path, fields: dict, words: str
+) -> None:
+    content = {"name": "v", "codes": [[0, 1]] * 8, "speaker_embedding": None}
+    (tmp_path / "v.json").write_text(json.dumps(content | fields))
+    with pytest.raises(UserError, match=words):
+        load_voice(tmp_path, "v")
+
+
+def test_a_voice_file_that_unpacks_to_a_hundred_megabytes_is_refused(
+    tmp_path: Path,
+) -> None:
+    with zipfile.ZipFile(tmp_path / "v.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("v/data/0", bytes(100_000_000))
+    assert (tmp_path / "v.pt").stat().st_size < 1_000_000
+    with pytest.raises(UserError, match="has 100 MB; the most is 10 MB"):
+        list_voices(tmp_path)
+
+
+def test_the_default_voice_is_ada_or_the_first(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no voice"):
+        default_voice(tmp_path)
+    for name, expected in (("zoe", "zoe"), ("ben", "ben"), ("ada", "ada")):
+        save_voice(tmp_path, Voice(name=name, codes_QT=np.zeros((8, 2), np.int64)))
+        assert default_voice(tmp_path) == expected

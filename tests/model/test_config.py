@@ -7,6 +7,7 @@ import pytest
 
 from minimind_o.config import OmniConfig
 from minimind_o.errors import UserError
+from minimind_o.model.omni import OmniModel
 
 
 def test_load_reads_what_save_wrote(tmp_path: Path) -> None:
@@ -52,6 +53,46 @@ def test_intermediate_sizes_follow_the_widths() -> None:
 def test_impossible_values_are_named(fields: dict, named: str) -> None:
     with pytest.raises(UserError, match=named):
         OmniConfig(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers=1000000000 must be a whole"),
+        ({"hidden_size": 10**30}, "hidden_size=10+ must be a whole number from 1"),
+        ({"hidden_size": 768.0}, r"hidden_size=768\.0 must be a whole number"),
+        ({"num_attention_heads": 0}, "num_attention_heads=0 must be"),
+        ({"num_experts": True}, "num_experts=True must be a whole number"),
+        ({"rope_theta": float("nan")}, "rope_theta=nan must be a number"),
+        ({"rms_norm_eps": float("inf")}, "rms_norm_eps=inf must be a number"),
+        ({"use_moe": 1}, "use_moe=1 must be true or false"),
+        ({"vocab_size": None}, "vocab_size=None must be a whole number"),
+        (
+            {
+                "hidden_size": 32_768,
+                "talker_hidden_size": 1_024,
+                "num_hidden_layers": 128,
+                "num_attention_heads": 512,
+            },
+            "billion parameters; the most is 20 billion",
+        ),
+        ({"max_position_embeddings": 1 << 20}, "rotary tables of 101 million numbers"),
+    ],
+)
+def test_absurd_sizes_are_refused_before_anything_is_built(
+    fields: dict, named: str
+) -> None:
+    with pytest.raises(UserError, match=named):
+        OmniConfig(**fields)
+    with pytest.raises(UserError, match=r"some/config.json (describes no model|gives)"):
+        OmniConfig.from_dict(fields, source="some/config.json")
+
+
+def test_the_count_of_parameters_is_nearly_that_of_the_model() -> None:
+    for config in (OmniConfig(), OmniConfig(use_moe=True)):
+        shapes = OmniModel.parameter_shapes(config)
+        whole = sum(shape.numel() for shape in shapes.values())
+        assert 0.8 * whole < config.least_num_parameters <= whole
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""`python -m tests.fuzz`, or `make fuzz`: 100,000 damaged inputs into every reader.
+
+What a reader does not survive is saved under runs/fuzz, with a line that reads it
+again: `python -m tests.fuzz --replay runs/fuzz/audio-17-hang`.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from minimind_o import figures
+from tests.fuzz.campaign import Campaign, Limits, save_finding, try_one
+from tests.fuzz.readers import READERS
+
+FIGURE = "fuzz_inputs_per_reader"
+FOLDER = figures.REPOSITORY / "runs" / "fuzz"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
+    parser.add_argument("readers", nargs="*", metavar="READER", default=[],
+                        help=f"of {', '.join(READERS)} (default: all)")  # fmt: skip
+    parser.add_argument("--inputs", type=int, default=100_000, help="for each reader")
+    parser.add_argument("--seed", type=int, default=0, help="another gives others")
+    parser.add_argument("--seconds", type=float, help="most for each reader")
+    parser.add_argument("--seconds-per-input", type=float, default=5.0)
+    parser.add_argument("--processes", type=int, help="at once (default: cores)")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="for what was found")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="read it again")
+    parser.add_argument("--record", action="store_true", help=f"write {FIGURE}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 where every reader survived everything, otherwise 1."""
+    arguments = build_parser().parse_args(argv)
+    unknown = set(arguments.readers) - set(READERS)
+    if unknown:
+        print(f"no reader is called {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    if arguments.replay is not None:
+        return replay(arguments.replay)
+    limits = Limits(seconds=arguments.seconds_per_input)
+    survived: dict[str, int] = {}
+    num_findings = 0
+    logging.disable(logging.CRITICAL)
+    for name in arguments.readers or READERS:
+        campaign = Campaign(
+            name,
+            arguments.inputs,
+            seed=arguments.seed,
+            num_processes=arguments.processes,
+            limits=limits,
+            seconds=arguments.seconds,
+        )
+        with tqdm(total=arguments.inputs, desc=name, unit="input") as bar:
+            outcome = campaign.run(bar.update)
+        survived[name] = outcome.survived
+        num_findings += len(outcome.findings)
+        rate = outcome.inputs / outcome.seconds
+        print(f"{name}: {outcome.inputs:,} inputs, {rate:.0f} a second, "
+              f"{len(outcome.findings)} findings", flush=True)  # fmt: skip
+        for finding in outcome.findings:
+            data = READERS[name].input(name, arguments.seed, finding.number)
+            file = save_finding(finding, data, arguments.out)
+            print(f"  {finding.kind}: {finding.text.strip().splitlines()[-1][:200]}")
+            print(f"    python -m tests.fuzz --replay {file}", flush=True)
+    if arguments.record and set(survived) == set(READERS):
+        figures.record(
+            FIGURE,
+            min(survived.values()),
+            command="make fuzz",
+            note=f"{len(READERS)} readers, seed {arguments.seed}, "
+            f"{num_findings} findings",
+        )
+    return 1 if num_findings else 0
+
+
+def replay(file: Path) -> int:
+    """Read a saved input once more; its name begins with the reader's."""
+    name = file.name.split("-")[0]
+    wrong = try_one(READERS[name], file.read_bytes(), Limits())
+    print("\n".join(wrong) if wrong else f"{name} survives {file}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

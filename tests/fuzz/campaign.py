@@ -1,0 +1,243 @@
+"""Many damaged inputs into one reader, on all cores, under watch.
+
+Inputs have numbers, and a number gives always the same input. So the process that is
+watched only has to say which number it is at: where it dies or hangs, whoever watches
+makes the input again and saves it.
+"""
+
+import io
+import logging
+import multiprocessing as mp
+import os
+import resource
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from multiprocessing.sharedctypes import SynchronizedArray
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from minimind_o.errors import UserError
+from tests.fuzz.readers import READERS, Reader
+
+POLL_S = 0.1
+START_S = 120.0
+"""A process that reads nothing in its first two minutes has not started."""
+MAX_FINDINGS = 20
+WARM_UP = 4
+"""Inputs after which a process's memory is what it always needs."""
+ADDRESS_SPACE = 8 << 30
+"""What a process may reserve beyond what it has at the start, used or not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one input may cost."""
+
+    seconds: float = 5.0
+    megabytes: float = 1_500.0
+    """More than the most of the process before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """An input that a reader did not survive."""
+
+    reader: str
+    number: int
+    kind: str
+    """`exception`, `memory`, `hang` or `death`."""
+    text: str
+
+
+@dataclass
+class Outcome:
+    """What became of a reader."""
+
+    inputs: int = 0
+    seconds: float = 0.0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def survived(self) -> int:
+        """Inputs before the first that it did not survive."""
+        return min([self.inputs, *(finding.number for finding in self.findings)])
+
+
+def try_one(reader: Reader, data: bytes, limits: Limits) -> tuple[str, str] | None:
+    """Read one input; kind and text of what is wrong, None where nothing is."""
+    before = _most_memory()
+    try:
+        with (
+            warnings.catch_warnings(),
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            reader.read(data)
+    except UserError:
+        pass
+    except Exception:
+        return "exception", traceback.format_exc()
+    grown = (_most_memory() - before) / 1e6
+    if grown > limits.megabytes:
+        return "memory", f"it took {grown:.0f} MB"
+    return None
+
+
+def _most_memory() -> int:
+    """Bytes that this process has had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _work(
+    name: str,
+    readers: Mapping[str, Reader],
+    seed: int,
+    numbers: tuple[int, int, int],
+    state: "SynchronizedArray[float]",
+    slot: int,
+    findings: "mp.Queue[Finding]",
+    limits: Limits,
+) -> None:
+    """Read every `step`-th input from `first` to `end`, saying which one it is at."""
+    first, end, step = numbers
+    logging.disable(logging.CRITICAL)
+    reader = readers[name]
+    for number in range(WARM_UP):
+        try_one(reader, reader.valid[number % len(reader.valid)], limits)
+    reserved = psutil.Process().memory_info().vms
+    resource.setrlimit(resource.RLIMIT_AS, (reserved + ADDRESS_SPACE,) * 2)
+    for number in range(first, end, step):
+        data = reader.input(name, seed, number)
+        state[2 * slot], state[2 * slot + 1] = number, time.monotonic()
+        wrong = try_one(reader, data, limits)
+        if wrong:
+            kind, text = wrong
+            findings.put(Finding(reader=name, number=number, kind=kind, text=text))
+    state[2 * slot], state[2 * slot + 1] = end, time.monotonic()
+
+
+@dataclass
+class _Watched:
+    process: Any
+    started: float
+
+
+class Campaign:
+    """One reader's inputs on some processes.
+
+    Args:
+        name: the reader's.
+        num_inputs: how many.
+        seed: another one gives other inputs.
+        num_processes: at once.
+        limits: of an input.
+        seconds: after which no more inputs are begun; None for never.
+        readers: by name; others only in this module's own tests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        num_inputs: int,
+        *,
+        seed: int = 0,
+        num_processes: int | None = None,
+        limits: Limits | None = None,
+        seconds: float | None = None,
+        readers: Mapping[str, Reader] = READERS,
+    ) -> None:
+        self.name, self.num_inputs, self.seed = name, num_inputs, seed
+        self.num_processes = num_processes or len(os.sched_getaffinity(0))
+        self.limits, self.seconds = limits or Limits(), seconds
+        self.readers = readers
+        # Forked, a process begins with the readers' libraries loaded.
+        self._context = mp.get_context("fork")
+        self._state = self._context.Array("d", 2 * self.num_processes, lock=False)
+        self._findings = self._context.Queue()
+
+    def run(self, show: Callable[[int], None] = lambda _: None) -> Outcome:
+        """Read all inputs; `show` is told how many have been read since it last was."""
+        outcome, began = Outcome(), time.monotonic()
+        watched = {slot: self._start(slot, slot) for slot in range(self.num_processes)}
+        shown = 0
+        while watched:
+            time.sleep(POLL_S)
+            for slot in list(watched):
+                self._look(slot, watched, outcome)
+            self._collect(outcome)
+            read = self._num_read()
+            show(read - shown)
+            shown = read
+            late = self.seconds and time.monotonic() - began > self.seconds
+            if late or len(outcome.findings) >= MAX_FINDINGS:
+                for one in watched.values():
+                    one.process.kill()
+                    one.process.join()
+                break
+        self._collect(outcome)
+        outcome.inputs, outcome.seconds = self._num_read(), time.monotonic() - began
+        return outcome
+
+    def _start(self, slot: int, first: int) -> _Watched:
+        step = self.num_processes
+        self._state[2 * slot], self._state[2 * slot + 1] = first, 0.0
+        numbers = (first, self.num_inputs, step)
+        process = self._context.Process(
+            target=_work,
+            args=(self.name, self.readers, self.seed, numbers, self._state, slot,
+                  self._findings, self.limits),
+            daemon=True,
+        )  # fmt: skip
+        process.start()
+        return _Watched(process=process, started=time.monotonic())
+
+    def _look(self, slot: int, watched: dict[int, _Watched], outcome: Outcome) -> None:
+        """See whether a process is done, dead, or at one input for too long."""
+        process, now = watched[slot].process, time.monotonic()
+        number, since = int(self._state[2 * slot]), self._state[2 * slot + 1]
+        if process.is_alive():
+            limit = self.limits.seconds if since else START_S
+            if now - (since or watched[slot].started) <= limit:
+                return
+            process.kill()
+            kind, text = "hang", f"it took more than {limit:g} s"
+        elif process.exitcode == 0:
+            del watched[slot]
+            return
+        else:
+            kind, text = "death", f"the process ended with code {process.exitcode}"
+        process.join()
+        outcome.findings.append(
+            Finding(reader=self.name, number=number, kind=kind, text=text)
+        )
+        del watched[slot]
+        if number + self.num_processes < self.num_inputs:
+            watched[slot] = self._start(slot, number + self.num_processes)
+
+    def _collect(self, outcome: Outcome) -> None:
+        while not self._findings.empty():
+            outcome.findings.append(self._findings.get())
+
+    def _num_read(self) -> int:
+        """Inputs that have been read: of each process those before its own."""
+        total = 0
+        for slot in range(self.num_processes):
+            at = min(int(self._state[2 * slot]), self.num_inputs)
+            total += max(0, -(-(at - slot) // self.num_processes))
+        return min(total, self.num_inputs)
+
+
+def save_finding(finding: Finding, data: bytes, folder: Path) -> Path:
+    """Write the input and, beside it, what happened; returns the input's file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{finding.reader}-{finding.number}-{finding.kind}"
+    file.write_bytes(data)
+    file.with_name(file.name + ".txt").write_text(finding.text)
+    return file

@@ -1,0 +1,49 @@
+"""Readers with the faults that a campaign has to find."""
+
+import os
+import time
+
+from minimind_o.errors import UserError
+from tests.fuzz.readers import Reader
+
+_kept: list[bytearray] = []
+
+
+def _is_fourth(data: bytes) -> bool:
+    return data.startswith(b"4")
+
+
+class _Numbered(Reader):
+    """Its input is its number."""
+
+    def input(self, name: str, seed: int, number: int) -> bytes:
+        return str(number).encode()
+
+
+def _raises(data: bytes) -> None:
+    if _is_fourth(data):
+        raise KeyError("planted")
+    raise UserError("as it should be")
+
+
+def _hangs(data: bytes) -> None:
+    if _is_fourth(data):
+        time.sleep(60)
+
+
+def _dies(data: bytes) -> None:
+    if _is_fourth(data):
+        os._exit(11)
+
+
+def _eats(data: bytes) -> None:
+    if _is_fourth(data):
+        _kept.append(bytearray(os.urandom(1 << 20) * 64))
+
+
+READERS = {
+    name: _Numbered(read=read, seeds=lambda: [b"seed"])
+    for name, read in {
+        "exception": _raises, "hang": _hangs, "death": _dies, "memory": _eats
+    }.items()
+}  # fmt: skip
