@@ -10,6 +10,7 @@ import logging
 import multiprocessing as mp
 import os
 import resource
+import shutil
 import time
 import traceback
 import warnings
@@ -23,7 +24,7 @@ from typing import Any
 import psutil
 
 from minimind_o.errors import UserError
-from tests.fuzz.readers import READERS, Reader
+from tests.fuzz.readers import READERS, Reader, scratch_folder
 
 POLL_S = 0.1
 START_S = 120.0
@@ -179,7 +180,7 @@ class Campaign:
             if late or len(outcome.findings) >= MAX_FINDINGS:
                 for one in watched.values():
                     one.process.kill()
-                    one.process.join()
+                    _tidy(one.process)
                 break
         self._collect(outcome)
         outcome.inputs, outcome.seconds = self._num_read(), time.monotonic() - began
@@ -209,11 +210,12 @@ class Campaign:
             process.kill()
             kind, text = "hang", f"it took more than {limit:g} s"
         elif process.exitcode == 0:
+            _tidy(process)
             del watched[slot]
             return
         else:
             kind, text = "death", f"the process ended with code {process.exitcode}"
-        process.join()
+        _tidy(process)
         outcome.findings.append(
             Finding(reader=self.name, number=number, kind=kind, text=text)
         )
@@ -232,6 +234,12 @@ class Campaign:
             at = min(int(self._state[2 * slot]), self.num_inputs)
             total += max(0, -(-(at - slot) // self.num_processes))
         return min(total, self.num_inputs)
+
+
+def _tidy(process: Any) -> None:
+    """Wait for the end of a process and remove what it wrote."""
+    process.join()
+    shutil.rmtree(scratch_folder(process.pid), ignore_errors=True)
 
 
 def save_finding(finding: Finding, data: bytes, folder: Path) -> Path:

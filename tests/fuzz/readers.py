@@ -1,11 +1,13 @@
 """Every reader of outside bytes: functions that may raise only `UserError`."""
 
+import atexit
 import base64
 import binascii
 import json
+import os
 import random
+import shutil
 import tempfile
-import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -88,17 +90,20 @@ def _cached(make: Callable[[], Sequence[bytes]]) -> Sequence[bytes]:
     return make()
 
 
-_here = threading.local()
+def scratch_folder(process_id: int) -> Path:
+    """Where a process writes its inputs: in memory where that is possible."""
+    memory = Path("/dev/shm")
+    base = memory if memory.is_dir() else Path(tempfile.gettempdir())
+    return base / f"minimind-o-fuzz-{process_id}"
 
 
 def _folder() -> Path:
-    """A folder of this process's own, in memory where that is possible."""
-    if not hasattr(_here, "folder"):
-        memory = Path("/dev/shm")
-        _here.folder = tempfile.TemporaryDirectory(
-            dir=memory if memory.is_dir() else None, prefix="minimind-o-fuzz-"
-        )
-    return Path(_here.folder.name)
+    folder = scratch_folder(os.getpid())
+    if not folder.is_dir():
+        folder.mkdir()
+        # A campaign's processes end without this; the campaign does it for them.
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _file(name: str, data: bytes) -> Path:
