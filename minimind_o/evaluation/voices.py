@@ -90,7 +90,7 @@ def run(
     model = OmniModel.from_pretrained(model_directory, must_speak=True).eval()
     mimi, campplus = load_mimi(assets.mimi), load_campplus(assets.campplus)
     voices = [load_voice(assets.voices, name) for name in list_voices(assets.voices)]
-    centres_VS = _vectors(voices)
+    centres_VS = voice_vectors(voices)
     config = model.config
     rows = RowFormat(
         num_codebooks=config.num_codebooks,
@@ -195,7 +195,12 @@ def record_figures(items: Sequence[VoiceAnswer], recorder: Recorder) -> None:
         recorder.write(f"voice_gain_{name}", gain.low - 1, f"{note}, n={gain.n}")
 
 
-def _vectors(voices: Sequence[Voice]) -> Tensor:
+def voice_vectors(voices: Sequence[Voice]) -> Tensor:
+    """The prompts' speaker vectors, each of length 1, (V, S).
+
+    Raises:
+        UserError: a voice without one.
+    """
     vectors = []
     for voice in voices:
         if voice.speaker_embedding_S is None:
