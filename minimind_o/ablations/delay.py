@@ -33,6 +33,7 @@ EXPERIMENT = Experiment(
         )
     ),
     world=write_world,
+    world_name="one_voice",
     measure=_measure,
     recipe={"guided_heads": tuple(head for head in GUIDED_HEADS if head.lag == 0)},
 )

@@ -51,6 +51,7 @@ EXPERIMENT = Experiment(
         ),
     ),
     world=write_world,
+    world_name="one_voice",
     measure=_measure,
     start="random",
     recipe={"learning": MODES["t2a"]},

@@ -80,7 +80,8 @@ class Trained:
 class Experiment:
     """A question, what is varied to answer it, and what is measured.
 
-    world: writes the data's files into a folder.
+    world: writes the data's files into a folder. world_name: of experiments that
+        share their data; empty: the experiment's own name.
     recipe, data: departures from the shared recipe and data, in all settings alike.
     evaluation_minutes: what measuring takes at the end of a run, on one slow core.
     """
@@ -90,6 +91,7 @@ class Experiment:
     settings: tuple[Setting, ...]
     world: Callable[[Workbench, Path], None]
     measure: Callable[[Trained], Measures]
+    world_name: str = ""
     start: Start = "language model"
     steps: int = STEPS
     recipe: Mapping[str, Any] = field(default_factory=dict)

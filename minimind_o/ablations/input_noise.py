@@ -54,6 +54,7 @@ EXPERIMENT = Experiment(
         ),
     ),
     world=write_world,
+    world_name="one_voice",
     measure=_measure,
     evaluation_minutes=1.1,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import shlex
 import time
@@ -94,13 +95,13 @@ def pending(runs: Sequence[Run], results: Path) -> list[Run]:
 
 
 def world_files(experiment: Experiment, bench: Workbench) -> WorldFiles:
-    """The experiment's data, written once for all processes and for this codec.
+    """The experiment's data, written once for all processes and for these assets.
 
     Raises:
         UserError: an asset that it is made of is missing.
     """
-    name = f"{experiment.name}_{codec_name(bench.assets.mimi)}"
-    folder = bench.work / "worlds" / name
+    name = experiment.world_name or experiment.name
+    folder = bench.work / "worlds" / f"{name}_{_made_of(bench)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
@@ -111,6 +112,15 @@ def world_files(experiment: Experiment, bench: Workbench) -> WorldFiles:
         validation=folder / VALIDATION,
         questions=folder / QUESTIONS,
     )
+
+
+def _made_of(bench: Workbench) -> str:
+    """Names the codec and the shipped rows: of others, other data is made."""
+    digest = hashlib.sha256(codec_name(bench.assets.mimi).encode())
+    rows = bench.assets.path("sft_t2a") / TRAIN
+    if rows.is_file():
+        digest.update(rows.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def measure(run: Run, bench: Workbench, assets: str | None) -> dict[str, Any]:
