@@ -137,6 +137,9 @@ def bridge(rows: Sequence[Row]) -> Picture:
     panels[2].axhline(50, color=GREY, lw=0.8, ls=":")
     panels[0].set(ylabel="consistency CER (%)")
     panels[1].set(ylabel="loss on held-out questions (nats)", yscale="log")
+    panels[1].yaxis.set_major_formatter("{x:g}")
+    panels[1].yaxis.set_minor_formatter("{x:g}")
+    panels[1].tick_params(which="both", labelsize=7)
     panels[2].set(ylabel="heteronyms said right (%)", ylim=(0, 103))
     for axes in panels:
         axes.set_xticks(layers, ["emb." if n < 0 else str(n) for n in layers])
@@ -192,7 +195,10 @@ def voices(rows: Sequence[Row]) -> Picture:
     names = list(dict.fromkeys(rows[0]["voice"]))
     for place, own in enumerate(settings.values()):
         means = np.array([_voice_means(row, names) for row in own])
-        _band(right, np.arange(len(names)), means, own[0]["what"], _look(place))
+        shift = 0.15 * (place - (len(settings) - 1) / 2)
+        for x, found in enumerate(means.T):
+            label = "" if x else own[0]["what"]
+            _range(right, x + shift, found, _look(place), label)
     right.set_xticks(np.arange(len(names)), names, rotation=45)
     right.set(xlabel="voice", ylabel="similarity to the voice (cosine)")
     for axes in (left, right):
@@ -279,7 +285,7 @@ def num_experts_of(row: Row) -> int:
 CER = ("consistency CER (%)", 100.0)
 AUDIO = ("audio loss (nats)", 1.0)
 FIGURES: Mapping[str, Mapping[str, Callable[[Sequence[Row]], Picture]]] = {
-    "talker_rank": {"": ranks, "_curves": training},
+    "talker_rank": {"": ranks},
     "bridge_layer": {"": bridge, "_curves": training},
     "talker_width": {"": width, "_curves": training},
     "voice_condition": {"": voices},
