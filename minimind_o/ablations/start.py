@@ -23,15 +23,13 @@ PROJECTORS = ("audio_projector.", "image_projector.")
 
 def write_start(
     bench: Workbench, setting: Setting, start: Start, seed: int, directory: Path
-) -> OmniConfig:
-    """Write the model that a run begins with; its config.
+) -> None:
+    """Write the model that a run begins with.
 
     Raises:
         UserError: an asset is missing, or the setting's config is impossible.
     """
-    model = build_start(bench, setting, start, seed)
-    model.save(directory)
-    return model.config
+    build_start(bench, setting, start, seed).save(directory)
 
 
 def build_start(
