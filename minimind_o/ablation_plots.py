@@ -49,7 +49,7 @@ def longest_runs(rows: Sequence[Row]) -> list[Row]:
 def by_setting(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """The seeds of each setting, settings in the order of the experiment."""
     found: dict[str, list[Row]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda one: (one["place"], one["seed"])):
         found.setdefault(row["setting"], []).append(row)
     return found
 
@@ -94,8 +94,8 @@ def ranks(rows: Sequence[Row]) -> Picture:
         (("both ranks", "rank_"), ("head rank alone", "head_"),
          ("embedding rank alone", "embedding_"))
     ):  # fmt: skip
-        own = [name for name in settings if name.startswith(prefix)]
-        _against_adapters(middle, [settings[name] for name in own], label, _look(place))
+        swept = [own for name, own in settings.items() if name.startswith(prefix)]
+        _against_adapters(middle, swept, label, _look(place))
     for name in ends:
         own_rows = settings[name]
         millions = values(own_rows, "adapter_parameters").mean() / 1e6
@@ -108,7 +108,7 @@ def ranks(rows: Sequence[Row]) -> Picture:
         )  # fmt: skip
     middle.set_xscale("symlog", linthresh=0.01)
     middle.set(
-        xlabel="parameters of one codebook alone (M)",
+        xlabel="parameters that no codebooks share (M)",
         ylabel="audio loss at the end (nats)",
     )
     for axes in (left, middle, right):
@@ -167,7 +167,7 @@ def width(rows: Sequence[Row]) -> Picture:
                 axes, np.array(widths), [found[w] for w in widths], name, label,
                 _look(place), scale,
             )  # fmt: skip
-            axes.set_xticks(widths)
+        axes.set_xticks(sorted({size for found in groups.values() for size in found}))
         axes.set(xlabel="Talker's width")
     panels[0].set(ylabel="audio loss at the end (nats)")
     for axes, name in zip(panels[1:], ("short", "mid", "long"), strict=True):
@@ -271,7 +271,8 @@ def experts(rows: Sequence[Row]) -> Picture:
             ylim=(len(shares) - 0.5, -0.5),
         )
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    panels[1].legend(frameon=True, fontsize=7)
+    handles, labels = panels[1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right", frameon=False, fontsize=7)
     return _captioned(figure, rows)
 
 
@@ -414,6 +415,8 @@ def _sweep(
 ) -> None:
     """A measure of groups of seeds, which may differ in number."""
     found = [values(rows, name) * scale for rows in groups]
+    known = [index for index, each in enumerate(found) if not np.isnan(each).all()]
+    x, found = x[known], [found[index] for index in known]
     lowest = [np.nanmin(each) for each in found]
     highest = [np.nanmax(each) for each in found]
     axes.fill_between(x, lowest, highest, color=look["color"], alpha=0.2, lw=0)

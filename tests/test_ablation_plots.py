@@ -19,6 +19,7 @@ def row(experiment: str, setting: str, seed: int, **measures) -> dict:
         "experiment": experiment,
         "setting": setting,
         "what": setting.replace("_", " "),
+        "place": 0,
         "seed": seed,
         "steps": 20,
         "commit": "abc1234",
@@ -60,7 +61,7 @@ def every_row(experiment: str, seed: int) -> list[dict]:
                 )
             },
         }  # fmt: skip
-        rows.append(row(experiment, setting.name, seed, **measures))
+        rows.append(row(experiment, setting.name, seed, place=place, **measures))
     return rows
 
 
@@ -109,6 +110,12 @@ def test_experts_shares_fill_the_layer() -> None:
     assert widths == pytest.approx([25] * 3 + [75] * 3)
     with pytest.raises(UserError, match="no row of the table has experts"):
         plots.experts([row("dense_moe", "dense", 0)])
+
+
+def test_settings_stand_in_the_order_of_the_experiment() -> None:
+    rows = sorted(every_row("stages", 0), key=lambda row: row["setting"])
+    names = [setting.name for setting in load("stages").settings]
+    assert list(plots.by_setting(rows)) == names != [r["setting"] for r in rows]
 
 
 def test_a_setting_without_a_measure_leaves_a_gap_and_no_zero() -> None:

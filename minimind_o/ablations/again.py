@@ -11,8 +11,8 @@ from minimind_o.terminal_table import terminal_table
 TOLERANCE = 0.05
 """Share by which a loss may differ on another machine; on the same one it does not."""
 NOT_COMPARED = {
-    "seed", "steps", "minutes", "cpu_minutes", "parameters", "active_parameters",
-    "talker_parameters", "adapter_parameters",
+    "place", "seed", "steps", "minutes", "cpu_minutes", "parameters",
+    "active_parameters", "talker_parameters", "adapter_parameters",
 }  # fmt: skip
 
 

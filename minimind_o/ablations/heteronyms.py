@@ -241,7 +241,7 @@ def _is_nearer(
 
 def _distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """Mean distance along the best path from the beginnings to the ends."""
-    import librosa
+    from librosa.sequence import dtw  # takes seconds
 
-    costs, path = librosa.sequence.dtw(a, b)
+    costs, path = dtw(a, b)
     return float(costs[-1, -1] / len(path))

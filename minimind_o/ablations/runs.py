@@ -150,6 +150,7 @@ def measure(run: Run, bench: Workbench, assets: str | None) -> dict[str, Any]:
         "experiment": experiment.name,
         "setting": setting.name,
         "what": setting.what,
+        "place": experiment.settings.index(setting),
         "seed": run.seed,
         "steps": run.steps,
         "config": config,
