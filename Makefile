@@ -7,9 +7,10 @@ PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3.11 python3.12 python3.13 python3 python)
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 ARGS ?=
+PROCESSES ?= 1
 NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 
-.PHONY: help env demo test fuzz lint lab nano figures constraints clean
+.PHONY: help env demo test fuzz lint lab nano figures ablations constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -57,6 +58,11 @@ nano: $(STAMP)  ## rebuild the nano assets: make nano ARGS=mimi
 
 figures: $(STAMP)  ## print the measured figures and refresh the README's table
 	@$(PYTHON_IN_VENV) -m minimind_o figures --write-readme
+
+ablations: $(STAMP)  ## run all ablations, hours first: make ablations PROCESSES=2
+	@$(PYTHON_IN_VENV) -m torch.distributed.run --nproc_per_node $(PROCESSES) \
+	  -m minimind_o.ablations all $(ARGS)
+	@$(PYTHON_IN_VENV) -m minimind_o.ablation_plots
 
 constraints:  ## write constraints.txt anew from the environment in .venv
 	@{ grep '^#' constraints.txt; $(PYTHON_IN_VENV) -m pip freeze --exclude-editable \

@@ -29,6 +29,10 @@ CODEC_FORMATS: tuple[CodecFormat, ...] = get_args(CodecFormat)
 Mark = Literal["none", "audible", "inaudible"]
 """How an answer says that it is synthetic (`minimind_o.generation.marking`)."""
 MARKS: tuple[Mark, ...] = get_args(Mark)
+FULL = -1
+"""As a rank: no adapter on a shared table, but each codebook its own whole table."""
+EMBEDDING = -1
+"""As a bridge layer: the text embedding, before any block."""
 EXPORT_DTYPES = ("keep", "fp32", "bf16", "fp16")
 """Of the numbers written; `keep` is as they are."""
 MAX_PARAMETERS = 20_000_000_000
@@ -36,6 +40,7 @@ MAX_PARAMETERS = 20_000_000_000
 MAX_ROTARY_NUMBERS = 1 << 26
 """In each table of the rotary embedding; the released model's have 3 million."""
 _WIDTH, _LAYERS, _IDS = (1, 32_768), (1, 128), (0, 1 << 20)
+_RANK = (FULL, 32_768)
 _RANGES: Mapping[str, tuple[float, float]] = {
     "vocab_size": (1, 1 << 20),
     "hidden_size": _WIDTH,
@@ -53,12 +58,13 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "num_experts": (1, 64),
     "num_experts_per_token": (1, 64),
     "balance_loss_weight": (0.0, 1e3),
-    "bridge_layer": (0, 127),
+    "bridge_layer": (EMBEDDING, 127),
     "num_talker_hidden_layers": _LAYERS,
     "talker_hidden_size": _WIDTH,
-    "talker_embedding_rank": _WIDTH,
-    "talker_head_rank": _WIDTH,
+    "talker_embedding_rank": _RANK,
+    "talker_head_rank": _RANK,
     "num_codebooks": (1, 64),
+    "codebook_delay": (0, 64),
     "num_codes": (1, 1 << 17),
     "audio_vocab_size": (1, 1 << 18),
     "audio_pad_token": _IDS,
@@ -121,19 +127,25 @@ class OmniConfig:
     balance_loss_weight: float = 5e-4
     """Weight of the loss that keeps the experts evenly used."""
     bridge_layer: int | None = None
-    """Thinker block whose output the Talker reads; None: the last of the lower half."""
+    """Thinker block whose output the Talker reads; None: the last of the lower half;
+    `EMBEDDING`: none, but the embedding."""
     num_talker_hidden_layers: int = 4
     """Blocks of the Talker."""
     talker_hidden_size: int = 768
     """Width of the Talker."""
     talker_embedding_rank: int = 256
-    """Rank of the adapter that each codebook adds to the shared code embedding."""
+    """Rank of the adapter that each codebook adds to the shared code embedding; 0: none
+    adds any; `FULL`: each has its own whole table and nothing is shared."""
     talker_head_rank: int = 256
-    """Rank of the adapter that each codebook adds to the shared audio head."""
+    """Rank of the adapter that each codebook adds to the shared audio head; 0 and
+    `FULL` likewise."""
     num_codebooks: int = 8
     """Audio streams: the codebooks of Mimi that are modelled."""
     num_codes: int = 2048
     """Entries of one codebook."""
+    codebook_delay: int = 1
+    """Steps that each audio stream waits longer than the one before it; 0: the codes of
+    a frame come all at once. As released, 1."""
     audio_vocab_size: int = 2112
     """Codes and special codes of one audio stream."""
     audio_pad_token: int = 2049
@@ -174,10 +186,21 @@ class OmniConfig:
                 f"num_attention_heads={self.num_attention_heads} is not a multiple of "
                 f"num_key_value_heads={self.num_key_value_heads}."
             )
-        if not 0 <= self.bridge_index < self.num_hidden_layers:
+        if not EMBEDDING <= self.bridge_index < self.num_hidden_layers:
             raise UserError(
                 f"bridge_layer={self.bridge_layer} is not one of the Thinker's layers "
-                f"0 to {self.num_hidden_layers - 1}."
+                f"0 to {self.num_hidden_layers - 1}, nor {EMBEDDING}, its embedding."
+            )
+        for name in ("talker_embedding_rank", "talker_head_rank"):
+            if getattr(self, name) < FULL:
+                raise UserError(
+                    f"{name}={getattr(self, name)} is no rank; it must be positive, 0 "
+                    f"for no adapters or {FULL} for whole tables."
+                )
+        if self.codebook_delay < 0:
+            raise UserError(
+                f"codebook_delay={self.codebook_delay} must be 0 or positive: a stream "
+                "cannot be ahead of the first."
             )
         if not 1 <= self.num_experts_per_token <= self.num_experts:
             raise UserError(
@@ -263,6 +286,11 @@ class OmniConfig:
         if self.bridge_layer is not None:
             return self.bridge_layer
         return max(self.num_hidden_layers // 2 - 1, 0)
+
+    @property
+    def frame_steps(self) -> int:
+        """Steps from a frame's first code to its last, both counted."""
+        return 1 + self.codebook_delay * (self.num_codebooks - 1)
 
     @property
     def thinker_intermediate_size(self) -> int:

@@ -17,10 +17,12 @@ With `a` = ``assistant_start``, the first position of the last assistant turn's 
   thought, its end marker and the newline after it.
 - Audio stream q: codes of frame f at ``a + 1 + q + f`` (layer q waits q + 1
   positions), then one stop code, then audio pad. Only the last turn's answer sounds.
+  The wait is a number of the spec: with a ``codebook_delay`` d layer q waits d·q + 1
+  positions; as released d is 1.
 - Before `a`, undelayed and never labelled: reference codes of the voice prompt in
   ``a - R .. a - 1``, cut on the left so that position 0 at least stays free; the
   speaker code, the same in all layers, one position before the first reference code.
-- Positions `a .. a + q` of stream q hold pad: they separate prompt and answer.
+- Positions `a .. a + d·q` of stream q hold pad: they separate prompt and answer.
 
 Cut at ``max_length`` the released layout leaves the last frames *half labelled*: layer
 0 still has its label, layer 7 no longer. ``half_frames="keep"`` reproduces that. By
@@ -58,6 +60,10 @@ class LayoutSpec:
     """Audio streams, one per Mimi codebook."""
     num_codes: int = 2048
     """Entries per codebook; ids below it are sound, ids from it on are specials."""
+    codebook_delay: int = 1
+    """Positions that each audio stream waits longer than the one before it."""
+    audio_vocab_size: int = 2112
+    """Ids of an audio stream, specials included."""
     audio_pad_token: int = 2049
     """Silence of an audio stream: before the answer and after its stop."""
     audio_stop_token: int = 2050
@@ -73,11 +79,17 @@ class LayoutSpec:
         return cls(
             num_codebooks=config.num_codebooks,
             num_codes=config.num_codes,
+            codebook_delay=config.codebook_delay,
+            audio_vocab_size=config.audio_vocab_size,
             audio_pad_token=config.audio_pad_token,
             audio_stop_token=config.audio_stop_token,
             audio_speaker_token=config.audio_speaker_token,
             pad_token_id=config.pad_token_id,
         )
+
+    def frame_position(self, assistant_start: int, codebook: int, frame: int) -> int:
+        """Where the code of `frame` stands in audio stream `codebook`."""
+        return assistant_start + 1 + self.codebook_delay * codebook + frame
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -115,8 +127,8 @@ class Example:
 
 
 def frame_position(assistant_start: int, codebook: int, frame: int) -> int:
-    """Where the code of `frame` stands in audio stream `codebook`."""
-    return assistant_start + 1 + codebook + frame
+    """`LayoutSpec.frame_position` of the released layout."""
+    return LayoutSpec().frame_position(assistant_start, codebook, frame)
 
 
 def example_length(
@@ -125,7 +137,7 @@ def example_length(
     """Positions T that an example needs uncut; `num_frames` is None without speech."""
     if num_frames is None:
         return text_length
-    last_stop = frame_position(assistant_start, spec.num_codebooks - 1, num_frames)
+    last_stop = spec.frame_position(assistant_start, spec.num_codebooks - 1, num_frames)
     return max(text_length, last_stop + 1)
 
 
@@ -197,7 +209,7 @@ def build_example(
     audio_labelled = np.zeros((spec.num_codebooks, grid.shape[1]), dtype=bool)
     if answer is not None:
         for q in range(spec.num_codebooks):
-            start = frame_position(assistant_start, q, 0)
+            start = spec.frame_position(assistant_start, q, 0)
             stop = start + answer.shape[1]
             grid[q, start:stop] = answer[q]
             grid[q, stop] = spec.audio_stop_token
@@ -208,10 +220,11 @@ def build_example(
     ] = 1
 
     grid = grid[:, : max(length, min(pad_to or 0, grid.shape[1]))]
-    whole = max(0, length - frame_position(assistant_start, spec.num_codebooks - 1, 0))
+    first_whole = spec.frame_position(assistant_start, spec.num_codebooks - 1, 0)
+    whole = max(0, length - first_whole)
     if half_frames == "drop":
         for q in range(spec.num_codebooks):
-            audio_labelled[q, frame_position(assistant_start, q, whole) :] = False
+            audio_labelled[q, spec.frame_position(assistant_start, q, whole) :] = False
     labels = np.where(
         np.vstack([audio_labelled, text_labelled])[:, 1 : grid.shape[1]],
         grid[:, 1:],
@@ -240,15 +253,15 @@ def read_codes(spec: LayoutSpec, grid: ArrayLike, assistant_start: int) -> IntAr
         UserError: if a special code stands inside the answer.
     """
     streams = np.asarray(grid, dtype=np.int32)
-    whole = streams.shape[1] - frame_position(
+    whole = streams.shape[1] - spec.frame_position(
         assistant_start, spec.num_codebooks - 1, 0
     )
-    first = frame_position(assistant_start, 0, 0)
+    first = spec.frame_position(assistant_start, 0, 0)
     specials = np.flatnonzero(streams[0, first:] >= spec.num_codes)
     frames = max(0, min(whole, specials[0] if len(specials) else whole))
     codes = np.empty((spec.num_codebooks, frames), dtype=np.int32)
     for q in range(spec.num_codebooks):
-        start = frame_position(assistant_start, q, 0)
+        start = spec.frame_position(assistant_start, q, 0)
         codes[q] = streams[q, start : start + frames]
     return _as_codes(spec, codes, "read-back")
 

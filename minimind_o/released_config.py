@@ -60,6 +60,7 @@ FIXED: Mapping[str, Any] = {
     "talker_embedding_rank": 256,
     "talker_head_rank": 256,
     "num_codebooks": 8,
+    "codebook_delay": 1,
     "stop_loss_weight": 10.0,
     "yarn_factor": 16.0,
     "yarn_beta_fast": 32.0,

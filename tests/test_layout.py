@@ -95,6 +95,8 @@ def layouts(draw):
 
 
 lengths = st.none() | st.integers(2, 80)
+specs = st.sampled_from([0, 1, 2, 3]).map(lambda d: LayoutSpec(codebook_delay=d))
+"""The released delay and others."""
 
 
 @given(layouts(), lengths, st.sampled_from(["drop", "keep"]))
@@ -108,10 +110,12 @@ def test_every_label_is_the_next_input(arguments, max_length, half_frames):
     assert example.input_ids.shape == labels.shape
 
 
-@given(layouts(), lengths)
-def test_only_answer_codes_and_their_stop_are_audio_targets(arguments, max_length):
+@given(layouts(), lengths, specs)
+def test_only_answer_codes_and_their_stop_are_audio_targets(
+    arguments, max_length, spec
+):
     example = build_example(
-        SPEC, **arguments, max_length=max_length, half_frames="keep"
+        spec, **arguments, max_length=max_length, half_frames="keep"
     )
     start, length = arguments["assistant_start"], example.grid.shape[1]
     answer = arguments["answer_codes"]
@@ -120,8 +124,8 @@ def test_only_answer_codes_and_their_stop_are_audio_targets(arguments, max_lengt
         if answer is None:
             assert len(positions) == 0
             continue
-        first = frame_position(start, q, 0) - 1
-        last = min(frame_position(start, q, answer.shape[1]), length - 1) - 1
+        first = spec.frame_position(start, q, 0) - 1
+        last = min(spec.frame_position(start, q, answer.shape[1]), length - 1) - 1
         np.testing.assert_array_equal(positions, np.arange(first, last + 1))
     assert not (example.audio_labels == SPEC.audio_speaker_token).any()
     assert not (example.audio_labels == SPEC.audio_pad_token).any()
@@ -173,11 +177,30 @@ def test_text_is_learned_from_the_answer_on_and_followed_by_unlearned_pad(argume
     np.testing.assert_array_equal(positions, np.arange(start - 1, len(text) - 1))
 
 
-@given(layouts())
-def test_reading_back_inverts_building(arguments):
-    example = build_example(SPEC, **arguments)
+@given(layouts(), specs)
+def test_another_delay_moves_each_layer_by_its_own_number_of_steps(arguments, spec):
+    released = build_example(SPEC, **arguments)
+    other = build_example(spec, **arguments)
+    answer, start = arguments["answer_codes"], arguments["assistant_start"]
+    if answer is None:
+        np.testing.assert_array_equal(other.grid, released.grid)
+        return
+    sounds = answer.shape[1] + 1  # the stop among them
+    for q in range(8):
+        here, there = (s.frame_position(start, q, 0) for s in (spec, SPEC))
+        assert here - there == (spec.codebook_delay - 1) * q
+        np.testing.assert_array_equal(
+            other.grid[q, here : here + sounds],
+            released.grid[q, there : there + sounds],
+        )
+        assert (other.grid[q, start:here] == SPEC.audio_pad_token).all()
+
+
+@given(layouts(), specs)
+def test_reading_back_inverts_building(arguments, spec):
+    example = build_example(spec, **arguments)
     answer = arguments["answer_codes"]
-    codes = read_codes(SPEC, example.grid, example.assistant_start)
+    codes = read_codes(spec, example.grid, example.assistant_start)
     expected = np.empty((8, 0)) if answer is None else answer
     np.testing.assert_array_equal(codes, expected)
     assert example.num_frames == expected.shape[1]
@@ -187,10 +210,12 @@ def test_reading_back_inverts_building(arguments):
     assert not example.audio_truncated
 
 
-@given(layouts(), st.integers(2, 80))
-def test_truncation_keeps_whole_frames_and_says_what_it_dropped(arguments, max_length):
-    example = build_example(SPEC, **arguments, max_length=max_length)
-    uncut = build_example(SPEC, **arguments)
+@given(layouts(), st.integers(2, 80), specs)
+def test_truncation_keeps_whole_frames_and_says_what_it_dropped(
+    arguments, max_length, spec
+):
+    example = build_example(spec, **arguments, max_length=max_length)
+    uncut = build_example(spec, **arguments)
     assert example.grid.shape[1] <= max_length
     np.testing.assert_array_equal(
         example.grid, uncut.grid[:, : example.grid.shape[1]], "not a prefix"
@@ -199,7 +224,7 @@ def test_truncation_keeps_whole_frames_and_says_what_it_dropped(arguments, max_l
     assert len(set(counts.tolist())) == 1, "a half-labelled frame"
     assert counts[0] == example.num_frames + example.stop_labelled
     assert example.num_frames + example.dropped_frames == uncut.num_frames
-    codes = read_codes(SPEC, example.grid, example.assistant_start)
+    codes = read_codes(spec, example.grid, example.assistant_start)
     assert codes.shape[1] == example.num_frames
     assert example.text_truncated == (len(arguments["text_ids"]) > max_length)
     fits = uncut.grid.shape[1] <= max_length
@@ -219,15 +244,15 @@ def test_a_prompt_is_the_example_up_to_the_answer(arguments):
     np.testing.assert_array_equal(prompt, example.grid[:, :start])
 
 
-@given(layouts(), st.integers(0, 90))
+@given(layouts(), st.integers(0, 90), specs)
 @settings(max_examples=50)
-def test_example_length_is_the_uncut_length(arguments, pad_to):
+def test_example_length_is_the_uncut_length(arguments, pad_to, spec):
     answer = arguments["answer_codes"]
     frames = None if answer is None else answer.shape[1]
     length = example_length(
-        SPEC, len(arguments["text_ids"]), arguments["assistant_start"], frames
+        spec, len(arguments["text_ids"]), arguments["assistant_start"], frames
     )
-    grid = build_example(SPEC, **arguments, pad_to=pad_to).grid
+    grid = build_example(spec, **arguments, pad_to=pad_to).grid
     assert grid.shape[1] == max(length, pad_to)
 
 

@@ -24,7 +24,7 @@ from minimind_o.data.encoders import NO_MEDIA, MediaEncoders, MediaStates, State
 from minimind_o.data.row import Row, RowFormat
 from minimind_o.data.schema import BadRowPolicy, BadRows, read_rows
 from minimind_o.errors import UserError
-from minimind_o.layout import LayoutSpec, build_example, example_length, frame_position
+from minimind_o.layout import LayoutSpec, build_example, example_length
 from minimind_o.tokenizer import EncodedConversation, Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,9 @@ class ExampleOptions:
     """How often a row's speaker vector is used."""
     code_noise: float = 0.0
     """Share of the answer's input codes replaced by random codes; labels stay clean."""
+    noise_specials: bool = False
+    """Draw the random codes from all ids of an audio stream, specials included, as the
+    released implementation does."""
     remove_empty_thought: bool = True
     """Drop empty ``<think>`` blocks."""
     seed: int = 0
@@ -129,11 +132,16 @@ class PreparedRow:
         input_ids = example.input_ids
         if options.code_noise:
             input_ids = add_code_noise(
-                spec, input_ids, example.assistant_start, options.code_noise, rng
+                spec,
+                input_ids,
+                example.assistant_start,
+                options.code_noise,
+                rng,
+                specials=options.noise_specials,
             )
         alignment = np.full(len(example.text_labels), NO_TEXT, dtype=np.int32)
         spoken = self.alignment[: example.num_frames]
-        first = frame_position(example.assistant_start, 0, 0) - 1
+        first = spec.frame_position(example.assistant_start, 0, 0) - 1
         reachable = spoken <= np.arange(first, first + len(spoken))
         alignment[first : first + len(spoken)] = np.where(reachable, spoken, NO_TEXT)
         return TrainingExample(
@@ -307,16 +315,21 @@ def add_code_noise(
     assistant_start: int,
     share: float,
     rng: np.random.Generator,
+    *,
+    specials: bool = False,
 ) -> NDArray[np.int32]:
     """Replace a share of the answer's input codes by random codes.
 
     Pads, stops and the speaker code stay, and so does the voice prompt: in decoding it
-    is never the model's own, possibly wrong, output.
+    is never the model's own, possibly wrong, output. With `specials` a code may be
+    replaced by any id, pad, stop and speaker code among them, which decoding never
+    reads inside an answer.
     """
     noisy = input_ids.copy()
     answer = noisy[:-1, assistant_start:]
     chosen = (answer < spec.num_codes) & (rng.random(answer.shape) < share)
-    answer[chosen] = rng.integers(0, spec.num_codes, int(chosen.sum()))
+    num_ids = spec.audio_vocab_size if specials else spec.num_codes
+    answer[chosen] = rng.integers(0, num_ids, int(chosen.sum()))
     return noisy
 
 

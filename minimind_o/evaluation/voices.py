@@ -118,7 +118,7 @@ def run(
     mimi, campplus = load_mimi(assets.mimi), load_campplus(assets.campplus)
     check_codec(model, options.model, mimi, assets.mimi)
     voices = [load_voice(assets.voices, name) for name in list_voices(assets.voices)]
-    centres_VS = _vectors(voices)
+    centres_VS = voice_vectors(voices)
     cases = _questions(options, model)
     spec = LayoutSpec.from_config(model.config)
     tokenizer = load_tokenizer(assets.tokenizer)
@@ -269,7 +269,12 @@ def _questions(options: VoicesRun, model: OmniModel) -> list[Case]:
     )
 
 
-def _vectors(voices: Sequence[Voice]) -> Tensor:
+def voice_vectors(voices: Sequence[Voice]) -> Tensor:
+    """The prompts' speaker vectors, each of length 1, (V, S).
+
+    Raises:
+        UserError: a voice without one.
+    """
     vectors = []
     for voice in voices:
         if voice.speaker_embedding_S is None:

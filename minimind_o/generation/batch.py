@@ -250,13 +250,13 @@ class _Batch:
 
     def _max_columns(self, prompt_length: int) -> int:
         """Room for the longest speech and text, as far as the model goes."""
-        num_codebooks = self.model.config.num_codebooks
+        frame_steps = self.model.config.frame_steps
         most = self.model.config.max_position_embeddings
         wanted = max(
-            self.sampling.max_frames + num_codebooks, self.sampling.max_text_tokens + 2
+            self.sampling.max_frames + frame_steps, self.sampling.max_text_tokens + 2
         )
         columns = min(wanted, most - prompt_length + 1)
-        if columns <= num_codebooks:
+        if columns <= frame_steps:
             raise UserError(
                 f"a prompt takes {prompt_length} positions, which leaves no room for "
                 f"an answer in the model's {most}; use a shorter one."
@@ -275,9 +275,7 @@ class _Batch:
         config = self.model.config
         return CodeGrid(
             config,
-            max_frames=min(
-                self.sampling.max_frames, max_columns - config.num_codebooks
-            ),
+            max_frames=min(self.sampling.max_frames, max_columns - config.frame_steps),
             max_columns=max_columns,
             device=self.device,
         )

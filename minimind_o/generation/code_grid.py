@@ -1,9 +1,11 @@
 """The answer's codes while they are being made, one staggered column a step.
 
 Column n stands at position `assistant_start + n`, so layer q holds the code of frame
-n - 1 - q (see `minimind_o.layout`). When layer q's turn comes for a frame, layer 0 has
-had its own: its stop alone decides how long the speech is, and the other layers finish
-their frames. (Ending at the earliest stop of the 8 was measured to cut last words.)
+n - 1 - d·q, with d the config's `codebook_delay`, 1 as released (see
+`minimind_o.layout`). When layer q's turn comes for a frame, layer 0 has had its own, or
+with d = 0 has it then: its stop alone decides how long the speech is, and the other
+layers finish their frames. (Ending at the earliest stop of the 8 was measured to cut
+last words.)
 
 Shapes: Q codebook, V audio vocabulary, N column, F frame, K recent columns.
 """
@@ -27,7 +29,7 @@ class CodeGrid:
         device: torch.device | str = "cpu",
     ) -> None:
         num_codebooks = config.num_codebooks
-        assert max_columns >= max_frames + num_codebooks
+        assert max_columns >= max_frames + config.frame_steps
         self.max_frames = max_frames
         self.max_columns = max_columns
         self.num_columns = 1
@@ -39,12 +41,17 @@ class CodeGrid:
         self._columns_QN = torch.full(
             (num_codebooks, max_columns), self._pad, device=device
         )
-        # Row q begins one column further right for each q, so that one column of this
+        # Row q begins d columns further right for each q, so that one column of this
         # view is one frame in all layers.
         self._frames_QF = self._columns_QN.as_strided(
-            (num_codebooks, max_frames), (max_columns + 1, 1), storage_offset=1
+            (num_codebooks, max_frames),
+            (max_columns + config.codebook_delay, 1),
+            storage_offset=1,
         )
-        self._layers_Q = torch.arange(num_codebooks, device=device)
+        self._frame_steps = config.frame_steps
+        self._waits_Q = config.codebook_delay * torch.arange(
+            num_codebooks, device=device
+        )
         self.forbidden_QV = self._forbidden(config).to(device)
         """0, or -inf where a code must not be drawn."""
 
@@ -69,7 +76,7 @@ class CodeGrid:
     @property
     def num_whole_frames(self) -> int:
         """Frames all of whose codes exist."""
-        whole = max(self.num_columns - len(self._layers_Q), 0)
+        whole = max(self.num_columns - self._frame_steps, 0)
         return whole if self.num_frames is None else min(whole, self.num_frames)
 
     @property
@@ -95,7 +102,7 @@ class CodeGrid:
             self.was_cut = newest == self.max_frames and not has_stopped
             if has_stopped or self.was_cut:
                 self.num_frames = newest
-        frame_Q = newest - self._layers_Q
+        frame_Q = newest - self._waits_Q
         column_Q = torch.where(frame_Q >= 0, drawn_Q, self._pad)
         if self.num_frames is not None:
             ended_Q = torch.where(frame_Q == self.num_frames, self._stop, self._pad)

@@ -167,7 +167,9 @@ class Engine:
         note("encoded")
         prompt_ST = self._prompt(request, media)
         max_columns = self._cache.max_length - prompt_ST.shape[1] + 1
-        max_frames = min(request.max_frames, max_columns - self._spec.num_codebooks)
+        max_frames = min(
+            request.max_frames, max_columns - self.model.config.frame_steps
+        )
         if max_frames < 1:
             raise UserError(
                 f"The question takes {prompt_ST.shape[1]} positions, which leaves no "

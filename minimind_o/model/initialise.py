@@ -33,12 +33,15 @@ def init_weights(model: nn.Module, generator: torch.Generator | None = None) -> 
         elif isinstance(module, nn.Embedding):
             draw(module.weight, 0.02)
         elif isinstance(module, CodeEmbedding):
-            draw(module.shared, 1.0)
-            draw(module.tables, 1.0)
-            draw_linear(module.adapters)
+            for table in (module.shared, module.tables):
+                if table is not None:
+                    draw(table, 1.0)
+            if module.adapters is not None:
+                draw_linear(module.adapters)
         elif isinstance(module, CodeHeads):
             for weight in (module.shared, module.projections, module.adapters):
-                draw_linear(weight)
+                if weight is not None:
+                    draw_linear(weight)
     for module in model.modules():
         if isinstance(module, Thinker | Talker):
             _shrink_residual_outputs(module.layers)

@@ -2,7 +2,9 @@
 
 Files hold the released names, so a released checkpoint and one of ours are read by the
 same code. One of our parameters is one released parameter, or the stack of the 8
-parameters of the codebooks (the 8 run as one matrix product here).
+parameters of the codebooks (the 8 run as one matrix product here). The ablations' whole
+tables (`minimind_o.config.FULL`) have names beside the released ones: no released model
+has them, and the released code refuses a file that does.
 """
 
 from collections.abc import Mapping
@@ -10,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from minimind_o.config import OmniConfig
+from minimind_o.config import FULL, OmniConfig
 from minimind_o.errors import UserError
 from minimind_o.model.name_lists import differences
 
@@ -66,23 +68,48 @@ def thinker_names(config: OmniConfig) -> NameMap:
     }
 
 
-def _codebooks(config: OmniConfig, module: str, part: int) -> tuple[str, ...]:
-    return tuple(
-        f"talker.{module}.adapters.{codebook}.{part}.weight"
-        for codebook in range(config.num_codebooks)
-    )
+def _codebooks(
+    config: OmniConfig, ours: str, parts: tuple[str, str], released: str, rank: int
+) -> NameMap:
+    """A shared table and its adapters, that table alone, or whole tables.
+
+    `parts`: our names of the adapters' first and second matrices.
+    """
+
+    def each(ending: str) -> tuple[str, ...]:
+        numbers = range(config.num_codebooks)
+        return tuple(f"talker.{released}.{ending.format(q)}.weight" for q in numbers)
+
+    if rank == FULL:
+        whole = "tables" if "tables" in parts else "adapters"
+        return {f"talker.{ours}.{whole}": each("tables.{}")}
+    names: NameMap = {f"talker.{ours}.shared": (f"talker.{released}.base.weight",)}
+    if rank:
+        names |= {
+            f"talker.{ours}.{part}": each(f"adapters.{{}}.{index}")
+            for part, index in zip(parts, (0, 2), strict=True)
+        }
+    return names
 
 
 def _talker_names(config: OmniConfig) -> NameMap:
     names: NameMap = {
         "talker.text_scale": ("talker.text_scale",),
         "talker.audio_scale": ("talker.audio_scale",),
-        "talker.code_embedding.shared": ("talker.embed_tokens.base.weight",),
-        "talker.code_embedding.tables": _codebooks(config, "embed_tokens", 0),
-        "talker.code_embedding.adapters": _codebooks(config, "embed_tokens", 2),
-        "talker.code_heads.shared": ("talker.lm_head.base.weight",),
-        "talker.code_heads.projections": _codebooks(config, "lm_head", 0),
-        "talker.code_heads.adapters": _codebooks(config, "lm_head", 2),
+        **_codebooks(
+            config,
+            "code_embedding",
+            ("tables", "adapters"),
+            "embed_tokens",
+            config.talker_embedding_rank,
+        ),
+        **_codebooks(
+            config,
+            "code_heads",
+            ("projections", "adapters"),
+            "lm_head",
+            config.talker_head_rank,
+        ),
         "talker.speaker_proj.weight": ("talker.spk_proj.weight",),
         "talker.norm.weight": ("talker.norm.weight",),
         **_blocks(config, config.num_talker_hidden_layers, "talker", "talker"),

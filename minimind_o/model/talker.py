@@ -2,7 +2,9 @@
 
 The 8 codebooks share one embedding and one head; each adds an adapter of low rank to
 both (paper, section 3.3; the ranks are the subject of figure 8). The adapters are
-stacked parameters, so that the 8 run as one matrix product.
+stacked parameters, so that the 8 run as one matrix product. For ablations the two ends
+of that figure are here, too: no adapters (rank 0), and a whole table and a whole head
+of its own for each codebook (rank `FULL`); no released model is of these.
 
 Shapes: B batch, Q codebook, T position, D width, V audio vocabulary, R rank, N any
 number of positions.
@@ -12,12 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from minimind_o.config import OmniConfig
+from minimind_o.config import FULL, OmniConfig
 from minimind_o.model.blocks import Block, Captured, RMSNorm, RotaryEmbedding
 from minimind_o.model.cache import KVCache
 
 INITIAL_TEXT_SCALE = 3.0
 INITIAL_AUDIO_SCALE = 1.0
+
+
+def _parameter(*shape: int) -> nn.Parameter:
+    return nn.Parameter(torch.empty(*shape))
 
 
 class CodeEmbedding(nn.Module):
@@ -30,9 +36,14 @@ class CodeEmbedding(nn.Module):
         self.config = config
         num_codebooks, rank = config.num_codebooks, config.talker_embedding_rank
         vocab_size, width = config.audio_vocab_size, config.talker_hidden_size
-        self.shared = nn.Parameter(torch.empty(vocab_size, width))
-        self.tables = nn.Parameter(torch.empty(num_codebooks, vocab_size, rank))
-        self.adapters = nn.Parameter(torch.empty(num_codebooks, width, rank))
+        self.shared = _parameter(vocab_size, width) if rank != FULL else None
+        self.tables: nn.Parameter | None = None
+        self.adapters: nn.Parameter | None = None
+        if rank == FULL:
+            self.tables = _parameter(num_codebooks, vocab_size, width)
+        elif rank:
+            self.tables = _parameter(num_codebooks, vocab_size, rank)
+            self.adapters = _parameter(num_codebooks, width, rank)
         self.reset()
 
     def reset(self) -> None:
@@ -46,8 +57,15 @@ class CodeEmbedding(nn.Module):
         A table costs less than running the adapters on every position of a training
         batch, and one table serves a whole generation.
         """
-        adapted_QVD = F.gelu(self.tables) @ self.adapters.mT
-        return (self.shared + adapted_QVD).flatten(0, 1) / self.config.num_codebooks
+        num_codebooks = self.config.num_codebooks
+        if self.shared is None:
+            assert self.tables is not None
+            table_QVD: Tensor = self.tables
+        elif self.tables is None or self.adapters is None:
+            table_QVD = self.shared.expand(num_codebooks, -1, -1)
+        else:
+            table_QVD = self.shared + F.gelu(self.tables) @ self.adapters.mT
+        return table_QVD.flatten(0, 1) / num_codebooks
 
     def forward(self, codes_BQT: Tensor, full_table: Tensor | None = None) -> Tensor:
         """Embed (B, Q, T) codes to (B, T, D)."""
@@ -65,19 +83,29 @@ class CodeHeads(nn.Module):
         super().__init__()
         num_codebooks, rank = config.num_codebooks, config.talker_head_rank
         vocab_size, width = config.audio_vocab_size, config.talker_hidden_size
-        self.shared = nn.Parameter(torch.empty(vocab_size, width))
-        self.projections = nn.Parameter(torch.empty(num_codebooks, rank, width))
-        self.adapters = nn.Parameter(torch.empty(num_codebooks, vocab_size, rank))
+        self.num_codebooks = num_codebooks
+        self.shared = _parameter(vocab_size, width) if rank != FULL else None
+        self.projections: nn.Parameter | None = None
+        self.adapters: nn.Parameter | None = None
+        if rank == FULL:
+            self.adapters = _parameter(num_codebooks, vocab_size, width)
+        elif rank:
+            self.projections = _parameter(num_codebooks, rank, width)
+            self.adapters = _parameter(num_codebooks, vocab_size, rank)
 
     def forward(self, states_ND: Tensor) -> Tensor:
         """Logits (Q, N, V) of all codebooks at N positions."""
+        if self.shared is None:
+            assert self.adapters is not None
+            return states_ND @ self.adapters.mT
+        shared_NV = F.linear(states_ND, self.shared)
+        shared_QNV = shared_NV.expand(self.num_codebooks, -1, -1)
+        if self.projections is None or self.adapters is None:
+            return shared_QNV
         num_codebooks, rank, _ = self.projections.shape
         projected = F.gelu(F.linear(states_ND, self.projections.flatten(0, 1)))
         projected_QNR = projected.view(-1, num_codebooks, rank).transpose(0, 1)
-        shared_NV = F.linear(states_ND, self.shared)
-        return torch.baddbmm(
-            shared_NV.expand(num_codebooks, -1, -1), projected_QNR, self.adapters.mT
-        )
+        return torch.baddbmm(shared_QNV, projected_QNR, self.adapters.mT)
 
 
 def projection(config: OmniConfig, width: int) -> nn.Sequential:

@@ -35,6 +35,7 @@ class StageData:
     max_positions: padded positions in a batch of one process.
     batch_size: rows in a batch of one process instead, where it is not 0.
     code_noise: share of the answer's input codes replaced by random ones in training.
+    noise_specials: draw these from all ids, specials included.
     bad_rows: `fatal` stops at a bad row, `skip` reports it by file and row and goes on.
     """
 
@@ -44,6 +45,7 @@ class StageData:
     batch_size: int = 0
     max_length: int = 320
     code_noise: float = 0.05
+    noise_specials: bool = False
     reference_probability: float = 0.9
     speaker_probability: float = 0.8
     bad_rows: BadRowPolicy = "fatal"
@@ -157,6 +159,7 @@ def prepare_stage(
         reference_probability=data.reference_probability,
         speaker_probability=data.speaker_probability,
         code_noise=data.code_noise,
+        noise_specials=data.noise_specials,
         seed=data.seed,
     )
     train = ExampleStream(

@@ -149,6 +149,18 @@ def test_noise_replaces_a_share_of_the_answers_input_codes_and_nothing_else(data
     assert 0.17 < changed / total < 0.23
 
 
+def test_noise_of_any_id_holds_specials_as_often_as_chance_has_them(dataset):
+    rows = [row(seed) for seed in range(60)]
+    noisy = dataset(*rows, code_noise=1.0, noise_specials=True)
+    drawn = np.concatenate(
+        [e.input_ids[:8, e.assistant_start + 8 : e.assistant_start + 10].ravel()
+         for e in (noisy[index] for index in range(len(rows)))]
+    )  # fmt: skip
+    assert drawn.max() < SPEC.audio_vocab_size
+    share = 1 - SPEC.num_codes / SPEC.audio_vocab_size
+    assert share / 3 < (drawn >= SPEC.num_codes).mean() < 3 * share
+
+
 def test_draws_repeat_within_an_epoch_and_differ_between_epochs(dataset):
     examples = dataset(row(), code_noise=0.5)
     first = examples[0].input_ids

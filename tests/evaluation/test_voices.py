@@ -104,7 +104,7 @@ def test_too_few_questions_or_a_voice_without_a_vector_are_refused(assets) -> No
     with pytest.raises(UserError, match="--num 3 is too few to record"):
         voices.run(options, assets, record_command="command")
     with pytest.raises(UserError, match="'ada' has no speaker vector"):
-        voices._vectors([voice("ada")])
+        voices.voice_vectors([voice("ada")])
 
 
 class LoudnessEncoder:

@@ -10,28 +10,31 @@ from minimind_o.layout import LayoutSpec, build_example
 from tests.model.tiny import tiny_config
 
 CONFIG = tiny_config()
-SPEC = LayoutSpec.from_config(CONFIG)
 
 
 @settings(deadline=None, max_examples=40)
-@given(num_frames=st.integers(0, 12), seed=st.integers(0, 99))
-def test_columns_are_those_of_the_layout(num_frames: int, seed: int) -> None:
+@given(num_frames=st.integers(0, 12), seed=st.integers(0, 99), delay=st.integers(0, 2))
+def test_columns_are_those_of_the_layout(
+    num_frames: int, seed: int, delay: int
+) -> None:
     """Drawn codes replace nothing before a layer's turn or after its last frame."""
+    config = tiny_config(codebook_delay=delay)
+    spec = LayoutSpec.from_config(config)
     rng = np.random.default_rng(seed)
     codes = rng.integers(0, CONFIG.num_codes, (8, num_frames))
     start = 3
-    example = build_example(SPEC, np.arange(start + 1), start, codes)
-    grid = CodeGrid(CONFIG, max_frames=12, max_columns=30)
+    example = build_example(spec, np.arange(start + 1), start, codes)
+    grid = CodeGrid(config, max_frames=12, max_columns=30)
     columns = [grid.last_column_Q.tolist()]
     for position in range(start + 1, example.grid.shape[1]):
         drawn = torch.from_numpy(rng.integers(0, CONFIG.num_codes, 8))
         for layer in range(8):
-            frame = position - start - 1 - layer
+            frame = position - start - 1 - delay * layer
             if 0 <= frame < num_frames:
                 drawn[layer] = codes[layer, frame]
         if position == start + 1 + num_frames:
-            drawn[0] = SPEC.audio_stop_token
-        expected_whole = max(min(position - start - 7, num_frames), 0)
+            drawn[0] = spec.audio_stop_token
+        expected_whole = max(min(position - start - 7 * delay, num_frames), 0)
         grid.append(drawn)
         columns.append(grid.last_column_Q.tolist())
         assert grid.num_whole_frames == expected_whole

@@ -33,6 +33,19 @@ def test_released_fields_are_understood() -> None:
     assert config.num_codes == 128
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"bridge_layer": -2}, "nor -1, its embedding"),
+        ({"talker_head_rank": -2}, "0 for no adapters or -1 for whole tables"),
+        ({"codebook_delay": -1}, "codebook_delay=-1 must be 0 or positive"),
+    ],
+)
+def test_what_no_ablation_can_be_is_refused(change: dict, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        OmniConfig(**change)
+
+
 def test_intermediate_sizes_follow_the_widths() -> None:
     config = OmniConfig(talker_hidden_size=256)
     assert config.thinker_intermediate_size == 2432

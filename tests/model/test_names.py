@@ -7,9 +7,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from minimind_o.config import FULL
 from minimind_o.errors import UserError
 from minimind_o.model import OmniModel, names
-from tests.model.tiny import tiny_config, tiny_model
+from tests.model.tiny import random_ids, tiny_config, tiny_model
 
 
 @pytest.fixture
@@ -22,6 +23,23 @@ def released() -> dict[str, Tensor]:
 def test_the_map_covers_every_parameter(use_moe: bool) -> None:
     model = tiny_model(use_moe=use_moe)
     assert names.omni_names(model.config).keys() == model.state_dict().keys()
+
+
+@pytest.mark.parametrize("ranks", [(0, 0), (FULL, FULL), (0, 4), (4, FULL)])
+def test_ranks_that_no_released_model_has_are_read_back_and_never_mistaken(
+    ranks: tuple[int, int], tmp_path: Path, released: dict[str, Tensor]
+) -> None:
+    embedding, head = ranks
+    model = tiny_model(talker_embedding_rank=embedding, talker_head_rank=head)
+    model.save(tmp_path)
+    loaded = OmniModel.from_pretrained(tmp_path)
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    ids = random_ids(1, 5)
+    mine, theirs = (m.eval()(ids).audio_logits for m in (model, loaded))
+    assert mine is not None
+    torch.testing.assert_close(mine, theirs)
+    with pytest.raises(UserError, match="does not hold the parameters"):
+        model.load_released(released, "released.safetensors")
 
 
 def test_load_reads_what_save_wrote(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""A stored row, made again and compared: is each number where it was?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from minimind_o.evaluation.statistics import bootstrap_ratio
+from minimind_o.terminal_table import terminal_table
+
+TOLERANCE = 0.05
+"""Share by which a loss may differ on another machine; on the same one it does not."""
+NOT_COMPARED = {
+    "place", "seed", "steps", "minutes", "cpu_minutes", "parameters",
+    "active_parameters", "talker_parameters", "adapter_parameters",
+}  # fmt: skip
+
+
+def compare(
+    stored: Mapping[str, Any], again: Mapping[str, Any]
+) -> list[tuple[str, str, str, bool]]:
+    """Name, stored, now, and whether the second is within the first's interval.
+
+    A rate that is stored with its counts has a bootstrap interval; of any other number
+    `TOLERANCE` is allowed.
+    """
+    found = []
+    for name, value in stored.items():
+        if name in NOT_COMPARED or isinstance(value, bool | str) or value is None:
+            continue
+        if isinstance(value, int | float) and name in again:
+            low, high = _interval(stored, name)
+            now = float(again[name])
+            shown = f"{value:.4f} [{low:.4f}, {high:.4f}]"
+            found.append((name, shown, f"{now:.4f}", low <= now <= high))
+    return found
+
+
+def _interval(row: Mapping[str, Any], name: str) -> tuple[float, float]:
+    value = float(row[name])
+    counts, totals = row.get(f"{name}_errors"), row.get(f"{name}_lengths")
+    if counts and totals and sum(totals):
+        estimate = bootstrap_ratio(counts, totals)
+        return estimate.low, estimate.high
+    room = TOLERANCE * abs(value)
+    return value - room, value + room
+
+
+def comparison_table(found: list[tuple[str, str, str, bool]]) -> str:
+    """For reading."""
+    rows = [(n, stored, now, "yes" if ok else "NO") for n, stored, now, ok in found]
+    head = ("measure", "stored [interval]", "again", "within")
+    return terminal_table(head, rows, max_width=40)

@@ -1,0 +1,90 @@
+"""What gives an answer its voice? (Paper, tables 3 and 7.)
+
+A Talker is told whose voice to speak in by reference codes, by a speaker vector, by
+both, or not at all; it is trained and asked in the same way. The world has the five
+seen voices and the tail of random ones, so that following a prompt can be learned, and
+short answers only: similarity asks for a voice, not for long sentences.
+
+Twelve voices, seven of them never heard in training, answer the same four questions.
+The speaker encoder says how near each answer is to the voice that was asked for, and
+whether that voice is the nearest of the twelve.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from minimind_o.ablations.closed_world import ANYONE, Choice, choose, write_world
+from minimind_o.ablations.experiment import Experiment, Measures, Setting, Trained
+from minimind_o.ablations.measures import answer, cases_of
+from minimind_o.data.speech import SEEN_VOICES
+from minimind_o.evaluation.voices import speaker_vectors, voice_vectors
+from minimind_o.evaluation.yardsticks import decode
+
+QUESTIONS_A_VOICE = 4
+
+
+def _measure(run: Trained) -> Measures:
+    bench, voices = run.bench, run.bench.voices
+    centres_VS = voice_vectors(voices)
+    asked = [
+        (
+            index,
+            replace(
+                case,
+                reference_codes_QR=voice.codes_QT.astype(np.int32),
+                speaker_embedding=voice.speaker_embedding_S,
+            ),
+        )
+        for index, voice in enumerate(voices)
+        for case in choose(cases_of(run), QUESTIONS_A_VOICE)
+    ]
+    answers = answer(run, [case for _, case in asked])
+    own = [index for index, _ in asked]
+    waves = [decode(bench.mimi, a.codes_QF) for a in answers]
+    vectors_NS = speaker_vectors(waves, bench.mimi.sample_rate, bench.campplus)
+    cosines_NV = vectors_NS @ centres_VS.T
+    nearest = cosines_NV.argmax(dim=1).tolist()
+    is_heard = vectors_NS.any(dim=1).tolist()
+    similarity = [float(cosines_NV[row, index]) for row, index in enumerate(own)]
+    names = [voices[index].name for index in own]
+    found: Measures = {
+        "voice": names,
+        "voice_similarity": similarity,
+        "is_nearest": [
+            int(heard and guess == index)
+            for heard, guess, index in zip(is_heard, nearest, own, strict=True)
+        ],
+    }
+    for split in ("seen", "unseen"):
+        values = [
+            value
+            for value, name in zip(similarity, names, strict=True)
+            if (name in SEEN_VOICES) == (split == "seen")
+        ]
+        found[f"similarity_{split}"] = sum(values) / max(len(values), 1)
+    return found
+
+
+EXPERIMENT = Experiment(
+    name="voice_condition",
+    question="What gives an answer its voice?",
+    settings=tuple(
+        Setting(
+            name=name,
+            what=what,
+            data={"reference_probability": codes, "speaker_probability": vector},
+        )
+        for name, what, codes, vector in (
+            ("none", "nothing", 0.0, 0.0),
+            ("codes", "reference codes", 1.0, 0.0),
+            ("vector", "speaker vector", 0.0, 1.0),
+            ("both", "both", 1.0, 1.0),
+        )
+    ),
+    world=partial(
+        write_world, choice=Choice(voices=(*SEEN_VOICES, ANYONE), max_words=5)
+    ),
+    measure=_measure,
+)
