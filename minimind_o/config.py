@@ -191,17 +191,6 @@ class OmniConfig:
                 f"bridge_layer={self.bridge_layer} is not one of the Thinker's layers "
                 f"0 to {self.num_hidden_layers - 1}, nor {EMBEDDING}, its embedding."
             )
-        for name in ("talker_embedding_rank", "talker_head_rank"):
-            if getattr(self, name) < FULL:
-                raise UserError(
-                    f"{name}={getattr(self, name)} is no rank; it must be positive, 0 "
-                    f"for no adapters or {FULL} for whole tables."
-                )
-        if self.codebook_delay < 0:
-            raise UserError(
-                f"codebook_delay={self.codebook_delay} must be 0 or positive: a stream "
-                "cannot be ahead of the first."
-            )
         if not 1 <= self.num_experts_per_token <= self.num_experts:
             raise UserError(
                 f"num_experts_per_token={self.num_experts_per_token} is not between 1 "

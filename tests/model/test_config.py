@@ -36,9 +36,10 @@ def test_released_fields_are_understood() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"bridge_layer": -2}, "nor -1, its embedding"),
-        ({"talker_head_rank": -2}, "0 for no adapters or -1 for whole tables"),
-        ({"codebook_delay": -1}, "codebook_delay=-1 must be 0 or positive"),
+        ({"bridge_layer": 8}, "nor -1, its embedding"),
+        ({"bridge_layer": -2}, "from -1 to 127"),
+        ({"talker_head_rank": -2}, "from -1 to 32768"),
+        ({"codebook_delay": -1}, "codebook_delay=-1 must be a whole number from 0"),
     ],
 )
 def test_what_no_ablation_can_be_is_refused(change: dict, sentence: str) -> None:
