@@ -42,8 +42,8 @@ from minimind_o.data.speech import VOICES, Voice, render
 from minimind_o.data.world import Dialogue, Language, read_aloud_request
 from minimind_o.data.writing import NewRow, write_table
 from minimind_o.evaluation.cases import Case
-from minimind_o.evaluation.yardsticks import decode
 from minimind_o.evaluation.transcribe import Wave
+from minimind_o.evaluation.yardsticks import decode
 from minimind_o.nano.alignment import frame_alignment
 from minimind_o.nano.answers import LANGUAGE
 
