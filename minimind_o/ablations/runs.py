@@ -38,6 +38,9 @@ from minimind_o.nano.answers import codec_name
 from minimind_o.training.processes import has_fast_bf16
 from minimind_o.written_aside import written_aside
 
+COMMIT = current_commit()
+"""Of the code as it was loaded: the checkout may change while the runs go on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -155,7 +158,7 @@ def measure(run: Run, bench: Workbench, assets: str | None) -> dict[str, Any]:
         "steps": run.steps,
         "config": config,
         "recipe": recipe,
-        "commit": current_commit(),
+        "commit": COMMIT,
         "machine": machine_kind(bench.device),
         "minutes": (time.monotonic() - started) / 60,
         "cpu_minutes": (_cpu_seconds() - worked) / 60,
