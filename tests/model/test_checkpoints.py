@@ -267,7 +267,7 @@ def test_truncated_files_are_named(form: Form, keep: float, tmp_path: Path) -> N
     [
         ("{", "is no index of shards"),
         ("{}", "is no index of shards"),
-        ('{"weight_map": {"a": "../x.safetensors"}}', "lies beside its index"),
+        ('{"weight_map": {"a": "../x.safetensors"}}', "a file beside its index"),
         ('{"weight_map": {"a": "x.safetensors"}}', r"There is no .*x\.safetensors"),
     ],
 )
