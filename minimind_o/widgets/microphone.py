@@ -138,11 +138,28 @@ class Microphone(AudioWidget):
             self._waiting.put_nowait(piece)
 
     def _work(self) -> None:
+        """Hear the pieces in order.
+
+        JupyterLab moves a widget's messages to a subshell of the kernel when it has heard
+        of one: those that wait for a busy cell then come after later ones.
+        """
+        early: dict[int, tuple[NDArray[np.float32], int, int]] = {}
+        following = 0
         while (piece := self._waiting.get()) is not None:
-            try:
-                self._stream.push(*piece)
-            except UserError as error:
-                self.note = str(error)
+            number = piece[2]
+            if number == 0:
+                early.clear()
+                following = 0
+            if number >= following:
+                early[number] = piece
+            if len(early) > MAX_WAITING:  # what is missing will not come any more
+                following = min(early)
+            while following in early:
+                try:
+                    self._stream.push(*early.pop(following))
+                except UserError as error:
+                    self.note = str(error)
+                following += 1
 
     def _replay_upload(self, recording: bytes) -> None:
         try:

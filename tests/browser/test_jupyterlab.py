@@ -168,7 +168,7 @@ def _speak(notebook: Notebook, ears: Ears) -> None:
     expect(log).to_contain_text("first sound")
     expect(widget.get_by_text("listening", exact=True)).to_be_visible()
     text = re.sub(r"^1 | first word.*$", "", log.inner_text().strip())
-    assert _error_rate(ears.words(ears.wave()), text) < 0.4, text
+    assert _error_rate(ears.words(ears.wave()), text) < 0.6, text
 
 
 def _keep_the_kernel_busy(notebook: Notebook, ears: Ears) -> None:
@@ -181,7 +181,7 @@ def _keep_the_kernel_busy(notebook: Notebook, ears: Ears) -> None:
     notebook.output(2, "lost: 0 0 state: listening")
     notebook.output(2, "played: True")
     said = "the white bird sings in the green tree near the river"
-    assert _error_rate(ears.words(ears.wave()), said) < 0.5
+    assert _error_rate(ears.words(ears.wave()), said) < 0.6
 
 
 def _judge(notebook: Notebook) -> None:

@@ -66,7 +66,7 @@ def test_what_is_spoken_is_answered_aloud(url: str, browse: Callable) -> None:
         note = page.locator(".bubble.model small").last
         expect(note).to_have_text(re.compile(r"first word \d+ ms, first sound \d+ ms"))
         assert page.locator(".bubble.user").inner_text() == "(spoken)"
-        assert error_rate(ears.words(ears.wave()), text) < 0.4, text
+        assert error_rate(ears.words(ears.wave()), text) < 0.6, text
         page.click("#call")
         expect(page.locator("#call")).to_have_text("call")
 
@@ -90,13 +90,13 @@ def test_speaking_silences_an_answer_and_is_answered(
         assert sum(map(len, first)) < 5 * SAMPLE_RATE  # of nine seconds
         answer = last_answer(page)
         assert answer != cut.inner_text()
-        assert error_rate(ears.words(second), answer) < 0.4, answer
+        assert error_rate(ears.words(second), answer) < 0.6, answer
         ears.forget()
         ask(page, "What is three plus four?")
         comes_to(page, "speaking")
         comes_to(page, "listening")
         assert last_answer(page) == "Three plus four is seven."
-        assert error_rate(ears.words(ears.wave()), "three plus four is seven") < 0.4
+        assert error_rate(ears.words(ears.wave()), "three plus four is seven") < 0.6
 
 
 def test_picture_recording_voice_and_stop(url: str, browse: Callable) -> None:

@@ -3,6 +3,7 @@
 import io
 import re
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -16,7 +17,7 @@ from minimind_o.frozen.mimi import load_mimi
 from minimind_o.realtime.connection import MAX_FILE_BYTES
 from minimind_o.widgets.ab_listener import ABListener, preference
 from minimind_o.widgets.codebook_microscope import AROUND, CodebookMicroscope
-from minimind_o.widgets.microphone import SILENCE_S, Microphone
+from minimind_o.widgets.microphone import MAX_WAITING, SILENCE_S, Microphone
 from minimind_o.widgets.player import Player
 from minimind_o.widgets.twin import AudioWidget
 
@@ -38,6 +39,12 @@ def tells(widget: AudioWidget, content: dict, payload: bytes | None = None) -> N
     """The page tells the widget."""
     buffers = [] if payload is None else [memoryview(payload)]
     widget._handle_custom_msg(content, buffers)
+
+
+def wait_until_empty(microphone: Microphone) -> None:
+    until = time.monotonic() + 20
+    while not microphone._waiting.empty() and time.monotonic() < until:
+        time.sleep(0.001)
 
 
 def wav(seconds: float, rate: int = RATE) -> bytes:
@@ -97,15 +104,23 @@ def test_pieces_of_the_browser_are_heard_and_bad_ones_noted() -> None:
     microphone = Microphone(heard.append)
     piece = np.full(320, 0.1, "<f4").tobytes()
     tells(microphone, {"kind": "microphone", "number": 0, "rate": RATE}, piece)
-    tells(microphone, {"kind": "microphone", "number": 2, "rate": RATE}, piece)
+    for number in (2, 1):  # JupyterLab does that
+        louder = np.full(320, 0.1 * (1 + number), "<f4").tobytes()
+        tells(
+            microphone, {"kind": "microphone", "number": number, "rate": RATE}, louder
+        )
+    for number in range(4, 6 + MAX_WAITING):
+        tells(microphone, {"kind": "microphone", "number": number, "rate": RATE}, piece)
+        wait_until_empty(microphone)
     microphone.close()
+    assert [round(float(wave_N[0]), 1) for wave_N in heard[:4]] == [0.1, 0.2, 0.3, 0.1]
     assert microphone.num_missing == 1
     assert heard[0] == pytest.approx(np.full(320, 0.1))
     tells(microphone, {"kind": "microphone", "number": 1, "rate": RATE}, b"odd")
     assert "4 bytes" in microphone.note
     tells(microphone, {"kind": "recording"}, bytes(MAX_FILE_BYTES + 1))
     assert "at most 10" in microphone.note
-    assert len(heard) == 2
+    assert len(heard) == 5 + MAX_WAITING
 
 
 def test_an_uploaded_recording_is_replayed_on_a_thread_of_its_own() -> None:
