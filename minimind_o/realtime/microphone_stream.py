@@ -16,7 +16,7 @@ from minimind_o.realtime.detectors import SAMPLE_RATE
 
 MIN_RATE, MAX_RATE = 8_000, 192_000
 QUALITY = "MQ"
-"""Of the resampling: 16 bits, 15 ms late; the library's default is 21 ms late."""
+"""Of the resampling: 16 bits. Its filter is 15 ms late, that of the default 21 ms."""
 MAX_PIECE_S = 1.0
 """A microphone speaks up many times a second; what comes in one piece is no speech."""
 

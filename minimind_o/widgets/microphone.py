@@ -140,8 +140,8 @@ class Microphone(AudioWidget):
     def _work(self) -> None:
         """Hear the pieces in order.
 
-        JupyterLab moves a widget's messages to a subshell of the kernel when it has heard
-        of one: those that wait for a busy cell then come after later ones.
+        JupyterLab moves a widget's messages to a subshell of the kernel once it has
+        heard of one: those that wait for a busy cell then come after later ones.
         """
         early: dict[int, tuple[NDArray[np.float32], int, int]] = {}
         following = 0
