@@ -135,7 +135,7 @@ def test_one_step_of_each_stage_moves_what_it_should(
     assert np.isfinite(list(figures.values())).all()
     assert ("audio_loss" in figures) == ("talker" in MODES[mode])
     before, after = (
-        OmniModel.load(tmp_path / n).state_dict() for n in ("init", "model")
+        OmniModel.from_pretrained(tmp_path / n).state_dict() for n in ("init", "model")
     )
     # A step moves weights by the learning rate, 5e-3; what is written is rounded.
     moved = {
