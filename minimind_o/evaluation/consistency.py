@@ -11,7 +11,6 @@ from minimind_o.config import WeightPrecision
 from minimind_o.data.encoders import MediaEncoders, MediaStates
 from minimind_o.data.schema import RowFormat
 from minimind_o.data.speech import SEEN_VOICES
-from minimind_o.errors import UserError
 from minimind_o.evaluation.cases import (
     Case,
     Kind,
@@ -23,7 +22,7 @@ from minimind_o.evaluation.cases import (
 from minimind_o.evaluation.hearing import hear
 from minimind_o.evaluation.normalise import normalise
 from minimind_o.evaluation.originals import original_waves, reference_voices
-from minimind_o.evaluation.record import Recorder, record_figures
+from minimind_o.evaluation.record import Recorder, check_recordable, record_figures
 from minimind_o.evaluation.report import (
     Item,
     item_rows,
@@ -111,7 +110,7 @@ def run(
         UserError: bad files, too few prompts, or too few of them to record.
     """
     if record_command:
-        check_recordable(options)
+        check_recordable(options.num, MIN_RECORDED)
     found = measure(
         options, assets, sampling=sampling, transcriber=transcriber, show=show
     )
@@ -129,19 +128,6 @@ def run(
         )
         record_figures(found.items, recorder)
     return found
-
-
-def check_recordable(options: ConsistencyRun) -> None:
-    """Refuse to record figures of a handful of answers.
-
-    Raises:
-        UserError: `options.num` is below `MIN_RECORDED`.
-    """
-    if options.num < MIN_RECORDED:
-        raise UserError(
-            f"--num {options.num} is too few to record a figure: use at least "
-            f"{MIN_RECORDED}"
-        )
 
 
 def own_provenance(

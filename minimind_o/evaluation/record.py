@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minimind_o import figures
+from minimind_o.errors import UserError
 from minimind_o.evaluation.hearing import Hearing, summarise
 from minimind_o.evaluation.report import Item, floors, right_share
 from minimind_o.evaluation.statistics import Estimate
@@ -23,6 +24,18 @@ RIGHT_OF_KIND = {
     "spoken": "answers_right_a2a",
     "picture": "descriptions_right_i2t",
 }
+
+
+def check_recordable(num: int, least: int) -> None:
+    """Refuse to record figures of a handful of prompts.
+
+    Raises:
+        UserError: `num` is below `least`.
+    """
+    if num < least:
+        raise UserError(
+            f"--num {num} is too few to record a figure: use at least {least}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,6 +68,7 @@ def _run(
 ) -> None:
     # torch and funasr load only once the arguments are known to be right.
     from minimind_o.evaluation import consistency, vision, voices
+    from minimind_o.evaluation.record import check_recordable
     from minimind_o.evaluation.tables import Provenance
     from minimind_o.evaluation.transcribe import named_transcriber
 
@@ -98,7 +99,7 @@ def _run(
     if arguments.record:
         # Before the first suite runs for an hour.
         for suite in suites:
-            modules[suite].check_recordable(runs[suite])
+            check_recordable(runs[suite].num, modules[suite].MIN_RECORDED)
     provenance = Provenance(
         model=str(arguments.model or "omni of the assets"),
         transcriber=arguments.transcriber,

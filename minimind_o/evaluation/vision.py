@@ -10,13 +10,13 @@ from pathlib import Path
 
 from minimind_o.assets import Assets
 from minimind_o.evaluation.consistency import (
+    MIN_RECORDED,
     ConsistencyRun,
-    check_recordable,
     measure,
     own_provenance,
 )
 from minimind_o.evaluation.descriptions import Description, describe_items
-from minimind_o.evaluation.record import Recorder, record_figures
+from minimind_o.evaluation.record import Recorder, check_recordable, record_figures
 from minimind_o.evaluation.tables import Provenance, write_markdown, write_parquet
 from minimind_o.evaluation.transcribe import Transcriber
 from minimind_o.evaluation.vision_report import markdown, pictures_markdown, rows
@@ -40,7 +40,7 @@ def run(
     Arguments and errors are those of `consistency.run`, with pictures as the kind.
     """
     if record_command:
-        check_recordable(options)
+        check_recordable(options.num, MIN_RECORDED)
     found = measure(
         options, assets, sampling=sampling, transcriber=transcriber, show=show
     )

@@ -28,7 +28,7 @@ from minimind_o.data.speech import SEEN_VOICES
 from minimind_o.errors import UserError
 from minimind_o.evaluation.cases import Case, read_cases, select
 from minimind_o.evaluation.originals import original_waves
-from minimind_o.evaluation.record import Recorder
+from minimind_o.evaluation.record import Recorder, check_recordable
 from minimind_o.evaluation.statistics import bootstrap_mean
 from minimind_o.evaluation.tables import Provenance, write_markdown, write_parquet
 from minimind_o.evaluation.transcribe import Wave
@@ -110,7 +110,7 @@ def run(
         UserError: bad files, a voice without a speaker vector, too few questions.
     """
     if record_command:
-        check_recordable(options)
+        check_recordable(options.num, MIN_RECORDED)
     model = to_precision(
         OmniModel.from_pretrained(options.model, must_speak=True), options.precision
     )
@@ -157,19 +157,6 @@ def run(
         recorder = Recorder(model=model, command=record_command, path=figures_file)
         record_figures(items, recorder)
     return Voices(answers=items, yardsticks=yardsticks)
-
-
-def check_recordable(options: VoicesRun) -> None:
-    """Refuse to record figures of a handful of questions.
-
-    Raises:
-        UserError: `options.num` is below `MIN_RECORDED`.
-    """
-    if options.num < MIN_RECORDED:
-        raise UserError(
-            f"--num {options.num} is too few to record a figure: use at least "
-            f"{MIN_RECORDED}"
-        )
 
 
 def speaker_vectors(

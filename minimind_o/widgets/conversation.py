@@ -10,7 +10,6 @@ from pathlib import Path
 import ipywidgets
 import numpy as np
 
-from minimind_o import plots
 from minimind_o.data.encoders import Source
 from minimind_o.generation.engine import Request
 from minimind_o.generation.voices import default_voice, list_voices, load_voice
@@ -18,7 +17,7 @@ from minimind_o.realtime.connection import Connection
 from minimind_o.realtime.host import Host
 from minimind_o.realtime.session import SessionSettings
 from minimind_o.widgets.microphone import Microphone
-from minimind_o.widgets.player import SAMPLE_RATE, Player
+from minimind_o.widgets.player import Player
 from minimind_o.widgets.twin import Twin
 
 LOOK_S = 0.01
@@ -118,10 +117,8 @@ class Conversation(ipywidgets.VBox):
         super().close()
 
     def twin(self) -> Twin:
-        """The last answer, and what was asked aloud, as a picture and sounds."""
-        answer_N = np.concatenate([np.zeros(0, np.float32), *self.player.pushed])
-        figure = plots.waveform(answer_N, SAMPLE_RATE)
-        return Twin(figure, {"answer": answer_N}, SAMPLE_RATE, "the last answer")
+        """The player's: the last answer as a picture and a sound."""
+        return self.player.twin()
 
     def _run(self) -> None:
         while not self._ends.wait(LOOK_S):
