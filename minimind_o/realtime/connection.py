@@ -67,7 +67,6 @@ class Connection:
 
     Args:
         session: whose client this is.
-        request: what the answers have in common (as the session was given it).
         load_voice: a voice by its name.
         clone: a voice from a recording; None where nobody can.
     """
@@ -75,11 +74,10 @@ class Connection:
     def __init__(
         self,
         session: Session,
-        request: Request,
         load_voice: Callable[[str], Voice],
         clone: Callable[[bytes], Voice] | None = None,
     ) -> None:
-        self.session, self._request = session, request
+        self.session = session
         self._load_voice, self._clone = load_voice, clone
         self._own_voice: Voice | None = None
         self._picture: bytes | None = None
@@ -193,8 +191,7 @@ class Connection:
         self._answer_as(self._own_voice)
 
     def _answer_as(self, voice: Voice) -> None:
-        self._request = replace(self._request, voice=voice)
-        self.session.use(self._request)
+        self.session.answer_as(voice)
         self._chosen.append(voice.name)
 
 

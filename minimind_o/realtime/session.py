@@ -33,6 +33,7 @@ from minimind_o.chat import Turn
 from minimind_o.errors import UserError
 from minimind_o.generation.engine import Request
 from minimind_o.generation.events import AudioEvent, Event, TextEvent
+from minimind_o.generation.voices import Voice
 from minimind_o.realtime.detectors import SAMPLE_RATE, WINDOW_S, VoiceDetector
 from minimind_o.realtime.echo import EchoGate
 from minimind_o.realtime.heard import heard_part
@@ -251,10 +252,10 @@ class Session:
             )
             self._stamp("asked")
 
-    def use(self, request: Request) -> None:
-        """Give the answers from the next on another voice, sampling or limits."""
+    def answer_as(self, voice: Voice) -> None:
+        """Give the answers from the next on another voice."""
         with self._lock:
-            self._request = request
+            self._request = replace(self._request, voice=voice)
 
     def interrupt(self) -> None:
         """Be silent, as if the user had begun to speak, and listen."""

@@ -120,7 +120,7 @@ class Call(WebSocketHandler):
             return
         if self.connection is not None:
             self.connection.session.close()
-        self.connection = Connection(session, request, self._voice, service.maker)
+        self.connection = Connection(session, self._voice, service.maker)
         await self._send(
             {
                 "kind": "hello",

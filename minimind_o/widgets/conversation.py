@@ -56,7 +56,7 @@ class Conversation(ipywidgets.VBox):
         request = Request(voice=load_voice(voices, voice), seed=seed)
         self.session = host.open(request, settings)
         self.connection = Connection(
-            self.session, request, lambda name: load_voice(voices, name)
+            self.session, lambda name: load_voice(voices, name)
         )
         self.microphone = Microphone(self.session.hear)
         self.player = Player(on_played=self._played)

@@ -281,7 +281,7 @@ def read_frame(data: bytes) -> None:
     """Frames of a web socket into a session that hears, is asked and answers."""
     request = Request()
     session = Session(ScriptedAnswerer(), LevelDetector(), request)
-    connection = Connection(session, request, _voice, _clone)
+    connection = Connection(session, _voice, _clone)
     message, payload = unpack(data)
     for _ in range(2):
         connection.receive(message, payload)

@@ -47,9 +47,7 @@ class Client:
         self.answerer = ScriptedAnswerer()
         request = Request()
         self.session = Session(self.answerer, LevelDetector(), request)
-        self.connection = Connection(
-            self.session, request, voice, lambda _: voice("ada")
-        )
+        self.connection = Connection(self.session, voice, lambda _: voice("ada"))
         self.number = 0
 
     def send(self, kind: object, payload: bytes = b"", **fields: object) -> list[dict]:
