@@ -10,7 +10,7 @@ ARGS ?=
 PROCESSES ?= 1
 NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 
-.PHONY: help env demo test fuzz lint lab nano figures ablations constraints clean
+.PHONY: help env demo test fuzz lint lab site nano figures ablations constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -52,6 +52,11 @@ fuzz: $(STAMP)  ## 100,000 damaged inputs into every reader: make fuzz ARGS='ima
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	@$(PYTHON_IN_VENV) -m jupyter lab --ServerApp.root_dir=notebooks $(ARGS)
+
+site: $(STAMP)  ## the course as pages that need no kernel and no network, in build/site
+	@$(PYTHON_IN_VENV) -m sphinx -q --fail-on-warning --keep-going -b html \
+	  -c site -d build/doctrees notebooks build/site
+	@echo build/site/index.html
 
 nano: $(STAMP)  ## rebuild the nano assets: make nano ARGS=mimi
 	@$(PYTHON_IN_VENV) -m minimind_o nano $(ARGS)
