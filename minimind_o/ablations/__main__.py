@@ -1,6 +1,7 @@
 """`python -m minimind_o.ablations NAME …`, or `torchrun --nproc_per_node N -m …`.
 
-NAME is an experiment, several, or `all`. Every process takes whole runs, on the CPU
+NAME is an experiment, several, or `all`, or a Python file of yours that defines
+EXPERIMENT. Every process takes whole runs, on the CPU
 with one thread each; on a GPU they share it. A run that has its row is not run again,
 one that was interrupted starts again. The hours are printed first; `--dry-run` prints
 nothing else.
@@ -17,6 +18,7 @@ import torch
 
 from minimind_o.ablations.again import compare, comparison_table
 from minimind_o.ablations.experiment import Experiment
+from minimind_o.ablations.own import load_file
 from minimind_o.ablations.plan import plan, plan_table
 from minimind_o.ablations.recipe import SEEDS
 from minimind_o.ablations.runs import Run, measure, pending, run_all, runs_of
@@ -39,7 +41,18 @@ NAMES = (
 
 
 def load(name: str) -> Experiment:
-    """The experiment of that name."""
+    """The experiment of that name, or in that file.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name.endswith(".py"):
+        return load_file(Path(name), NAMES)
+    if name not in NAMES:
+        raise UserError(
+            f"there is no experiment {name!r}; there are {', '.join(NAMES)}, or give a "
+            "file that ends in .py."
+        )
     experiment: Experiment = import_module(f"minimind_o.ablations.{name}").EXPERIMENT
     return experiment
 
@@ -51,8 +64,8 @@ def build_parser() -> argparse.ArgumentParser:
         description="Run ablations; run it again and it goes on.",
     )
     parser.add_argument(
-        "names", nargs="+", choices=[*NAMES, "all"], metavar="NAME",
-        help=f"all, or some of: {', '.join(NAMES)}",
+        "names", nargs="+", metavar="NAME",
+        help=f"all, or some of: {', '.join(NAMES)}; or a file with your own",
     )  # fmt: skip
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--steps", type=_positive, help="of each run")

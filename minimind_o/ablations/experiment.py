@@ -14,6 +14,8 @@ from minimind_o.model import OmniModel
 
 Measures = dict[str, Any]
 """Name -> a number, or a list of numbers or texts."""
+Direction = Literal["lower", "higher", "same"]
+"""How a setting's measure stands to the baseline's."""
 Start = Literal["language model", "omni", "random"]
 """Whose weights a run starts from: the shipped language model's, those and the shipped
 omni model's Thinker and projectors, or none. The Talker is always new."""
@@ -40,6 +42,12 @@ class Setting:
     config: changes to the model's config. data: to the training data (`StageData`).
     warm_start: whether the Talker's blocks start from the Thinker's last ones.
     phases: which parts learn when; empty: those of the experiment's recipe, throughout.
+    swap: is given the model once its weights are loaded, before it learns, and puts
+        other components in place of some of its own: for what no config names.
+
+    Raises:
+        UserError: `swap` and `phases`. Between phases a model is written and read
+            again, which one with other components cannot be.
     """
 
     name: str
@@ -48,6 +56,14 @@ class Setting:
     data: Mapping[str, Any] = field(default_factory=dict)
     warm_start: bool = True
     phases: tuple[Phase, ...] = ()
+    swap: Callable[[OmniModel], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.swap is not None and self.phases:
+            raise UserError(
+                f"the setting {self.name!r} has both 'swap' and 'phases': a model with "
+                "swapped components learns in one phase."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +93,29 @@ class Trained:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What is expected, said before the first run and kept in every row.
+
+    measure: the name of a number in every row. setting, baseline: names of settings.
+    direction: where the setting's measure will be, seen from the baseline's.
+    margin: a difference so small does not matter; one within it is called "same".
+    """
+
+    measure: str
+    setting: str
+    baseline: str
+    direction: Direction
+    margin: float = 0.0
+
+    def __str__(self) -> str:
+        than = "as" if self.direction == "same" else "than"
+        return (
+            f"{self.measure} of {self.setting} {self.direction} {than} that of "
+            f"{self.baseline} (differences up to {self.margin:g} do not matter)"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """A question, what is varied to answer it, and what is measured.
 
@@ -84,6 +123,9 @@ class Experiment:
         share their data; empty: the experiment's own name.
     recipe, data: departures from the shared recipe and data, in all settings alike.
     evaluation_minutes: what measuring takes at the end of a run, on one slow core.
+    prediction: None where nothing is predicted.
+    file, version: where it is written down, if not in this package, and a digest of
+        what was read there; `own.load_file` sets both.
     """
 
     name: str
@@ -97,6 +139,9 @@ class Experiment:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     evaluation_minutes: float = 1.0
+    prediction: Prediction | None = None
+    file: Path | None = None
+    version: str = ""
 
     def setting(self, name: str) -> Setting:
         """The setting of that name.

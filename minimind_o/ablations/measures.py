@@ -18,7 +18,7 @@ from torch import Tensor
 
 from minimind_o.ablations.closed_world import num_words
 from minimind_o.ablations.experiment import Measures, Trained
-from minimind_o.ablations.recipe import MAX_LENGTH, SAMPLING
+from minimind_o.ablations.recipe import MAX_LENGTH, NUM_CLIPS, SAMPLING
 from minimind_o.data.collate import collate
 from minimind_o.data.encoders import NO_MEDIA
 from minimind_o.data.examples import ExampleOptions, RowPreparer
@@ -26,8 +26,10 @@ from minimind_o.data.row import Row
 from minimind_o.data.schema import BadRows
 from minimind_o.evaluation.cases import Case, read_cases
 from minimind_o.evaluation.consistency import compare
+from minimind_o.evaluation.yardsticks import decode
 from minimind_o.generation.batch import BatchAnswer, BatchSampling, generate_batch
 from minimind_o.layout import IGNORE, LayoutSpec
+from minimind_o.listening import flac
 from minimind_o.model import OmniModel
 from minimind_o.model.blocks import Experts
 from minimind_o.training.processes import autocast
@@ -154,6 +156,21 @@ def consistency(
         "answer_words": [num_words(item.hearing.text) for item in items],
         "text_right": [int(item.is_right) for item in items],
         "is_finished": [int(item.is_finished) for item in items],
+    }
+
+
+def clips(run: Trained, cases: Sequence[Case], count: int = NUM_CLIPS) -> Measures:
+    """The first few answers, to be heard by whoever reads the table.
+
+    `clip_text`: what was written. `clip_flac`: what was said, a FLAC file each. A
+    silent answer is a file of no samples.
+    """
+    answers = answer(run, cases[:count])
+    mimi = run.bench.mimi
+    waves = [decode(mimi, found.codes_QF) for found in answers]
+    return {
+        "clip_text": [found.text for found in answers],
+        "clip_flac": [flac(wave, mimi.sample_rate) for wave in waves],
     }
 
 

@@ -83,7 +83,7 @@ def seconds_a_step(run: Run, bench: Workbench) -> float:
         init = Path(scratch) / "start"
         write_start(bench, run.setting, run.experiment.start, run.seed, init)
         data = data_of(run.experiment, run.setting, files, run.seed)
-        trainer, batches = begin(recipe, data, bench, init)
+        trainer, batches = begin(recipe, data, bench, init, run.setting.swap)
         trainer.step([next(batches)])
         started = time.monotonic()
         for _ in range(NUM_PROBES):

@@ -58,7 +58,8 @@ class Run:
 
     def command(self, assets: str | None) -> str:
         """The command line that makes this run again and compares."""
-        words = ["python", "-m", "minimind_o.ablations", self.experiment.name]
+        name = str(self.experiment.file or self.experiment.name)
+        words = ["python", "-m", "minimind_o.ablations", name]
         words += ["--only", self.setting.name, "--seeds", str(self.seed)]
         words += ["--steps", str(self.steps), "--again"]
         if assets is not None:
@@ -167,8 +168,20 @@ def measure(run: Run, bench: Workbench, assets: str | None) -> dict[str, Any]:
         "active_parameters": counts.active,
         "talker_parameters": sum(p.numel() for p in model.talker.parameters()),
         "adapter_parameters": spoken_adapters(model),
+        **_definition(experiment),
         **measures,
     }
+
+
+def _definition(experiment: Experiment) -> dict[str, str]:
+    """What a row keeps of an experiment from a file: its version and its prediction.
+
+    So a prediction can be shown to have come before the result.
+    """
+    found = {"definition": experiment.version} if experiment.version else {}
+    if experiment.prediction is not None:
+        found["prediction"] = str(experiment.prediction)
+    return found
 
 
 def machine_kind(device: torch.device) -> str:

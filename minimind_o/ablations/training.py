@@ -70,7 +70,7 @@ def settings_text(
     """The model's config and the recipe with the data, as JSON."""
     recipe = asdict(recipe_of(experiment, steps, seed))
     changes = {**experiment.data, **setting.data}
-    rest = {
+    rest: dict[str, Any] = {
         "recipe": recipe,
         "data": changes,
         "start": experiment.start,
@@ -78,6 +78,8 @@ def settings_text(
         "phases": [asdict(phase) for phase in setting.phases],
         "max_positions": MAX_POSITIONS,
     }
+    if setting.swap is not None:
+        rest["swap"] = setting.swap.__name__
     return json.dumps(config.to_dict()), json.dumps(rest)
 
 
@@ -103,7 +105,11 @@ def train(
             phases_of(setting, recipe_of(experiment, steps, seed))
         ):
             trainer, batches = begin(
-                recipe, data_of(experiment, setting, files, seed), bench, init
+                recipe,
+                data_of(experiment, setting, files, seed),
+                bench,
+                init,
+                setting.swap,
             )
             _steps(trainer, batches, count, first, steps, curve)
             first += count
@@ -142,11 +148,18 @@ def phases_of(
 
 
 def begin(
-    recipe: TrainingRecipe, data: StageData, bench: Workbench, init: Path
+    recipe: TrainingRecipe,
+    data: StageData,
+    bench: Workbench,
+    init: Path,
+    swap: Callable[[OmniModel], None] | None = None,
 ) -> tuple[Trainer, Iterator[Batch]]:
     """A trainer at its first step, and its batches, where the model is."""
     inputs = StageInputs(
-        tokenizer_directory=bench.assets.tokenizer, init=init, encoders=bench.encoders
+        tokenizer_directory=bench.assets.tokenizer,
+        init=init,
+        encoders=bench.encoders,
+        swap=swap,
     )
     # No checkpoint is ever written: the folder is only asked whether it holds one.
     trainer, stream = prepare_stage(recipe, data, inputs, init / "none", bench.alone)

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,12 +67,15 @@ class StageInputs:
     config: the model's config where `init` is a language model of another; None: the
         one in `init`.
     encoders: for rows with speech or pictures.
+    swap: puts other components into the loaded model, for an experiment. Such a model
+        cannot be resumed, nor read from the folder it is written to.
     """
 
     tokenizer_directory: Path
     init: Path
     config: OmniConfig | None = None
     encoders: MediaEncoders | None = None
+    swap: Callable[[OmniModel], None] | None = None
 
 
 def train_stage(
@@ -152,6 +155,8 @@ def prepare_stage(
     model = OmniModel.from_pretrained(
         inputs.init, config=inputs.config, generator=generator
     )
+    if inputs.swap is not None:
+        inputs.swap(model)
     spec = LayoutSpec.from_config(model.config)
     groups = RowGroups(data.train)
     options = ExampleOptions(

@@ -1,0 +1,83 @@
+"""An experiment as one page to hand on: question, verdict, every run, and clips."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from minimind_o.ablations.experiment import Experiment
+from minimind_o.ablations.review import Check, compared
+from minimind_o.errors import UserError
+
+STYLE = """
+body { font: 16px/1.6 system-ui, sans-serif; max-width: 46em; margin: 3em auto;
+  padding: 0 1em; color: #26323f; }
+td, th { padding: 0.2em 1em 0.2em 0; text-align: left; }
+audio { height: 32px; width: 220px; vertical-align: middle; }
+.met { color: #2a7f9e; } .unmet { color: #d1495b; }
+code { font-size: 0.85em; overflow-wrap: anywhere; }
+"""
+
+
+def write_page(
+    experiment: Experiment,
+    rows: Sequence[Mapping[str, Any]],
+    checks: Sequence[Check],
+    path: Path,
+) -> None:
+    """Write a page of HTML that needs nothing beside it.
+
+    Raises:
+        UserError: the experiment predicts nothing, or the file cannot be written.
+    """
+    if experiment.prediction is None:
+        raise UserError(f"{experiment.name} predicts nothing, so there is no page.")
+    measure = experiment.prediction.measure
+    shown = [
+        row
+        for seeds in compared(rows, experiment.prediction).values()
+        for row in seeds.values()
+    ]
+    demands = "".join(
+        f'<li class="{"met" if one.is_met else "unmet"}">{html.escape(one.name)}: '
+        f"{html.escape(one.said)}</li>"
+        for one in checks
+    )
+    runs = "".join(
+        f"<tr><td>{html.escape(row['what'])}</td><td>{row['seed']}</td>"
+        f"<td>{row['steps']}</td><td>{_number(row.get(measure))}</td>"
+        f"<td>{row['minutes']:.1f}</td></tr>"
+        for row in shown
+    )
+    commands = "\n".join(html.escape(row["command"]) for row in shown)
+    text = (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        f"<title>{html.escape(experiment.name)}</title><style>{STYLE}</style>"
+        f"<h1>{html.escape(experiment.question)}</h1><ul>{demands}</ul>"
+        "<h2>The runs</h2><table><tr><th>setting</th><th>seed</th><th>steps</th>"
+        f"<th>{html.escape(measure)}</th><th>minutes</th></tr>{runs}</table>"
+        f"<h2>To be heard</h2>{''.join(map(_clips, shown))}"
+        f"<h2>Each once more</h2><pre><code>{commands}</code></pre></html>\n"
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, int | float) else "-"
+
+
+def _clips(row: Mapping[str, Any]) -> str:
+    pairs = zip(row.get("clip_text") or (), row.get("clip_flac") or (), strict=True)
+    players = "".join(
+        f'<p><audio controls src="data:audio/flac;base64,'
+        f'{base64.b64encode(sound).decode()}"></audio> {html.escape(text)}</p>'
+        for text, sound in pairs
+    )
+    return f"<h3>{html.escape(row['what'])}, seed {row['seed']}</h3>{players}"
