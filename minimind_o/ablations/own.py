@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import re
+import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,10 +32,12 @@ def load_file(path: Path, taken: Sequence[str] = ()) -> Experiment:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {first_line(error)}.") from error
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"experiment_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # Where a dataclass of the file looks for its module.
+    sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever somebody's file raises

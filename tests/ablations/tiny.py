@@ -3,7 +3,13 @@
 from pathlib import Path
 
 from minimind_o.ablations.closed_world import QUESTIONS, TRAIN, VALIDATION
-from minimind_o.ablations.experiment import Experiment, Measures, Setting, Trained
+from minimind_o.ablations.experiment import (
+    Experiment,
+    Measures,
+    Setting,
+    Trained,
+    WorldFiles,
+)
 from minimind_o.ablations.workbench import Workbench
 from tests.training import tiny
 
@@ -18,6 +24,13 @@ def write_world(bench: Workbench, folder: Path) -> None:
     tiny.write_data(folder / TRAIN, 12)
     tiny.write_data(folder / VALIDATION, 4, seed=50)
     tiny.write_data(folder / QUESTIONS, 4, seed=90)
+
+
+def files(bench: Workbench, folder: Path) -> WorldFiles:
+    """The same, written and named."""
+    write_world(bench, folder)
+    names = {"train": TRAIN, "validation": VALIDATION, "questions": QUESTIONS}
+    return WorldFiles(**{part: folder / name for part, name in names.items()})
 
 
 def measure(run: Trained) -> Measures:
