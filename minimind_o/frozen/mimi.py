@@ -8,7 +8,7 @@ Shapes: B batch, Q codebook, T frame, N sample.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from moshi.models import loaders
 from moshi.models.compression import MimiModel
+from moshi.modules.streaming import State
+from moshi.modules.transformer import RingKVCache
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -129,13 +131,50 @@ class Mimi:
             yield self
 
     @torch.no_grad()
-    def step(self, codes_BQT: Tensor) -> Tensor:
+    def go_on(self, rows: Sequence[int | None]) -> None:
+        """From now on stream `len(rows)` rows at once, for streams that come and go.
+
+        Args:
+            rows: for every row, which of the rows until now it continues; None: it
+                begins, beside all that there are. Without rows, no stream is open.
+        """
+        old = self.model.get_streaming_state()
+        state = self.model._streaming_state
+        num_old = 0 if state is None else state.batch_size
+        is_alone = None not in rows or len(rows) == num_old + rows.count(None)
+        assert is_alone, "the codec is streaming already"
+        self.model._stop_streaming()
+        if not rows:
+            return
+        self.model.streaming_forever(len(rows))
+        kept = [(new, row) for new, row in enumerate(rows) if row is not None]
+        if not kept:
+            return
+        to_rows, from_rows = (list(numbers) for numbers in zip(*kept, strict=True))
+        for name, state in self.model.get_streaming_state().items():
+            pairs = zip(_by_row(state), _by_row(old[name]), strict=True)
+            for new_B, old_B in pairs:
+                new_B[to_rows] = old_B[from_rows]
+
+    @torch.no_grad()
+    def step(self, codes_BQT: Tensor, due_B: Tensor | None = None) -> Tensor:
         """Decode the next frame or frames: (B, Q, T) to (B, T · frame_size).
 
         Sample for sample what `decode` gives for all codes at once.
+
+        Args:
+            codes_BQT: (B, Q, T) int64.
+            due_B: (B,) False where a row's stream stays as it is, and its samples mean
+                nothing; its next frames must be no fewer than T.
         """
         self._check(codes_BQT)
-        wave: Tensor = self.model.decode(codes_BQT)
+        if due_B is not None:
+            self.model.set_exec_mask(due_B)
+        try:
+            wave: Tensor = self.model.decode(codes_BQT)
+        finally:
+            if due_B is not None:
+                self.model.set_exec_mask(torch.ones_like(due_B))
         return wave[:, 0]
 
     def _check(self, codes_BQT: Tensor) -> None:
@@ -147,6 +186,16 @@ class Mimi:
                 f"audio codes must lie in 0…{self.num_codes - 1}, "
                 f"but these run from {low} to {high}."
             )
+
+
+def _by_row(state: State) -> Iterator[Tensor]:
+    """All that a module keeps of its streams, rows first."""
+    for value in vars(state).values():
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, RingKVCache):
+            yield value.cache.transpose(0, 1)
+            yield value.end_offset
 
 
 def load_mimi(directory: Path | str, device: torch.device | str = "cpu") -> Mimi:

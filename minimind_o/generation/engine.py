@@ -10,9 +10,8 @@ Shapes: B = 1 batch, S = 9 streams, Q codebook, T position, F frame, N sample.
 
 import weakref
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from minimind_o.chat import Turn, check_plain_text
 from minimind_o.data.encoders import MediaEncoders, MediaStates, Source
 from minimind_o.errors import UserError
 from minimind_o.generation.code_grid import CodeGrid
+from minimind_o.generation.continuous_batch import Codec, ContinuousBatch
 from minimind_o.generation.events import AudioEvent, EndEvent, Event, TextEvent
 from minimind_o.generation.sampling import (
     AUDIO_SAMPLING,
@@ -36,24 +36,6 @@ from minimind_o.generation.voices import Voice
 from minimind_o.layout import LayoutSpec, build_prompt
 from minimind_o.model import OmniModel
 from minimind_o.tokenizer import Tokenizer
-
-
-class Codec(Protocol):
-    """What the engine needs of Mimi (`minimind_o.frozen.mimi`)."""
-
-    @property
-    def frame_size(self) -> int:
-        """Samples per frame."""
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames per second."""
-
-    def streaming(self, batch_size: int = 1) -> AbstractContextManager[Any]:
-        """Open a stream."""
-
-    def step(self, codes_BQT: Tensor) -> Tensor:
-        """Decode the stream's next frames to (B, T · frame_size) samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +96,7 @@ class Engine:
         encoders: MediaEncoders | None = None,
         max_length: int = 1024,
         frames_per_call: int = 1,
+        batch: ContinuousBatch | None = None,
     ) -> None:
         """Prepare the caches.
 
@@ -126,12 +109,15 @@ class Engine:
             frames_per_call: most frames that the codec is given at once. More are
                 cheaper for a codec whose call costs much. The calls grow to it, each
                 no longer than what the listener already has, so that no gap is heard.
+            batch: of the same model and codec, shared with engines whose answers are
+                made by the same thread, in turn; None: of its own.
         """
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.mimi = mimi
         self.encoders = encoders or MediaEncoders()
         self.frames_per_call, self.max_length = frames_per_call, max_length
+        self._batch = batch or ContinuousBatch(model, mimi)
         self.device = model.thinker.embed_tokens.weight.device
         self._spec = LayoutSpec.from_config(model.config)
         with torch.inference_mode():
@@ -266,32 +252,37 @@ class Engine:
             (1, prompt_ST.shape[0], 1), dtype=torch.long, device=self.device
         )
         num_decoded = 0
-        with self.mimi.streaming(1):
+        with self._batch.row(self._cache) as row:
             text_1V, audio_1QV = self._read_prompt(prompt_ST, inputs)
             note("prompt read")
             while True:
                 token = text.advance(text_1V, generator)
+                num_pending = grid.num_whole_frames - num_decoded
+                enough = min(self.frames_per_call, max(1, num_decoded))
+                is_due = num_pending >= enough or (num_pending and grid.is_complete)
+                is_over = (
+                    grid.is_complete and text.has_ended
+                ) or grid.num_columns == grid.max_columns
+                # Asked for before anything is yielded: others may have it done.
+                if is_due:
+                    row.want_sound(grid.frames(num_decoded, grid.num_whole_frames))
+                if not is_over:
+                    column_1S1[0, :-1, 0] = grid.last_column_Q
+                    column_1S1[0, -1, 0] = text.next_id
+                    row.want_logits(column_1S1, with_text=not text.has_ended)
                 if token is not None:
                     stopwatch.note_text()
                     yield TextEvent(text=text.last_piece, token_id=token)
-                num_pending = grid.num_whole_frames - num_decoded
-                enough = min(self.frames_per_call, max(1, num_decoded))
-                if num_pending >= enough or (num_pending and grid.is_complete):
+                if is_due:
                     if not num_decoded:
                         note("first frame")
-                    events = self._decode(grid, num_decoded)
+                    events = self._frames(grid, num_decoded, (yield from row.sound()))
                     num_decoded += len(events)
                     stopwatch.note_audio()
                     yield from events
-                if grid.is_complete and text.has_ended:
+                if is_over:
                     break
-                if grid.num_columns == grid.max_columns:
-                    break
-                column_1S1[0, :-1, 0] = grid.last_column_Q
-                column_1S1[0, -1, 0] = text.next_id
-                text_1V, audio_1QV = self.model.step(
-                    column_1S1, self._cache, with_text=not text.has_ended
-                )
+                text_1V, audio_1QV = yield from row.logits()
                 grid.append(
                     sample(
                         audio_1QV[0],
@@ -316,11 +307,10 @@ class Engine:
         ids_BST = torch.from_numpy(prompt_ST).long()[None].to(self.device)
         return self.model.step(ids_BST, self._cache, **inputs)
 
-    def _decode(self, grid: CodeGrid, start: int) -> list[AudioEvent]:
-        codes_QF = grid.frames(start, grid.num_whole_frames)
-        wave_N = self.mimi.step(codes_QF[None])[0].float().cpu().numpy()
-        codes = codes_QF.cpu().numpy().copy()
+    def _frames(self, grid: CodeGrid, start: int, wave_N: Tensor) -> list[AudioEvent]:
+        pcm_FN = wave_N.float().cpu().numpy().reshape(-1, self.mimi.frame_size)
+        codes = grid.frames(start, start + len(pcm_FN)).cpu().numpy().copy()
         return [
             AudioEvent(pcm_N=pcm_N, frame=start + index, codes_Q=codes[:, index])
-            for index, pcm_N in enumerate(wave_N.reshape(-1, self.mimi.frame_size))
+            for index, pcm_N in enumerate(pcm_FN)
         ]

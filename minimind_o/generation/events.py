@@ -67,4 +67,12 @@ class EndEvent:
     """Where the time went."""
 
 
-Event = TextEvent | AudioEvent | EndEvent
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """Nothing yet: answers that share a batch are made a step at a time together.
+
+    Only from an engine that shares one, while others answer, too.
+    """
+
+
+Event = TextEvent | AudioEvent | EndEvent | Waiting

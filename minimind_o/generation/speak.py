@@ -54,7 +54,7 @@ def speak(
                     show(event.text)
                 elif isinstance(event, AudioEvent):
                     stream.write(marker.push(event.pcm_N))
-                else:
+                elif isinstance(event, EndEvent):
                     end = event
         finally:  # what was said stays, interrupted or not
             rest_N = marker.finish()

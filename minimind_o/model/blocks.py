@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from minimind_o.config import OmniConfig
-from minimind_o.model.cache import KVCache
+from minimind_o.model.cache import JoinedKVCache, KVCache
 
 MAX_EXPLICIT_POSITIONS = 512
 """Longest sequence whose attention is trained through its explicit matrix on a CPU."""
@@ -91,7 +91,10 @@ class RotaryEmbedding(nn.Module):
         return frequencies * (1 - stretched + stretched / config.yarn_factor)
 
     def forward(self, start: int | Tensor, length: int) -> tuple[Tensor, Tensor]:
-        """Tables (length, E/2) of the positions from `start` on, a number or (1,)."""
+        """Tables (length, E/2) of the positions from `start` on, a number or (1,).
+
+        Of rows that start at different positions, (B, 1, 1): (B, 1, length, E/2).
+        """
         if isinstance(start, Tensor):
             positions = start + torch.arange(length, device=start.device)
             return self.cos_TE[positions], self.sin_TE[positions]
@@ -141,6 +144,9 @@ class Attention(nn.Module):
         k_BKTE = self.k_norm(self.k_proj(x_BTD).view(heads)).transpose(1, 2)
         v_BKTE = self.v_proj(x_BTD).view(heads).transpose(1, 2)
         q_BHTE, k_BKTE = rotate(q_BHTE, rotary), rotate(k_BKTE, rotary)
+        if isinstance(cache, JoinedKVCache):
+            out_BHTE = self._row_by_row(q_BHTE, k_BKTE, v_BKTE, cache, layer)
+            return self.o_proj(out_BHTE.transpose(1, 2).flatten(2))
         if cache is not None:
             k_BKTE, v_BKTE = cache.extend(layer, k_BKTE, v_BKTE)
         if capture is not None:
@@ -165,6 +171,24 @@ class Attention(nn.Module):
             and q_BHTE.device.type == "cpu"
             and q_BHTE.shape[2] <= MAX_EXPLICIT_POSITIONS
         )
+
+    def _row_by_row(
+        self,
+        q_BHTE: Tensor,
+        k_BKTE: Tensor,
+        v_BKTE: Tensor,
+        cache: JoinedKVCache,
+        layer: int,
+    ) -> Tensor:
+        """Each row as it would be alone: no padding, no mask, no copies of caches."""
+        dtype = v_BKTE.dtype
+        out = []
+        for index, row in enumerate(cache.rows):
+            here = slice(index, index + 1)
+            k_1KSE, v_1KSE = row.extend(layer, k_BKTE[here], v_BKTE[here])
+            q_1HTE = q_BHTE[here].to(dtype)
+            out.append(self._fused(q_1HTE, k_1KSE.to(dtype), v_1KSE, None))
+        return torch.cat(out)
 
     def _fused(
         self, q_BHTE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask_1S: Tensor | None

@@ -3,6 +3,8 @@
 Shapes: B batch, K key/value heads, T positions, E width of a head.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -105,6 +107,26 @@ class FixedKVCache(KVCache):
         self._update_mask()
 
 
+class JoinedKVCache(KVCache):
+    """Caches of batch 1 as the rows of one, each at its own position.
+
+    A step appends one position to each; a row attends to its own alone (`Attention`).
+    """
+
+    length: Tensor  # type: ignore[assignment]
+    """(B, 1, 1): positions filled of each row."""
+
+    def __init__(self, rows: Sequence[KVCache]) -> None:
+        self.rows = rows
+        lengths = [row.length for row in rows]
+        self.length = torch.tensor(lengths, device=rows[0].keys.device)[:, None, None]
+
+    def advance(self, num_positions: int) -> None:
+        """Count the position in every row."""
+        for row in self.rows:
+            row.advance(num_positions)
+
+
 class OmniCache:
     """The Thinker's and the Talker's caches, which always hold the same positions.
 
@@ -115,6 +137,18 @@ class OmniCache:
         self.thinker = thinker
         self.talker = talker
         self.code_table = code_table
+
+    @classmethod
+    def joined(cls, caches: "Sequence[OmniCache]") -> "OmniCache":
+        """Caches of batch 1 on one model as the rows of one, for steps of a column."""
+        first = caches[0]
+        if len(caches) == 1:
+            return first
+        return cls(
+            JoinedKVCache([cache.thinker for cache in caches]),
+            JoinedKVCache([cache.talker for cache in caches]),
+            first.code_table,
+        )
 
     @property
     def length(self) -> int:

@@ -1,7 +1,8 @@
-"""Several sessions on one model: each its own caches and codec state, one worker.
+"""Several sessions on one model: each its own caches and codec stream, one worker.
 
 The worker gives every session one piece of work in turn, so that nobody waits for
-somebody else's whole answer.
+somebody else's whole answer; steps of the model and of the codec are made for all
+sessions together (`minimind_o.generation.continuous_batch`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 
 from minimind_o.errors import UserError
 from minimind_o.frozen.mimi import Mimi
+from minimind_o.generation.continuous_batch import Codec, ContinuousBatch
 from minimind_o.generation.engine import Engine, Request
 from minimind_o.realtime.detectors import SileroDetector, VoiceDetector
 from minimind_o.realtime.session import Session, SessionSettings, State
@@ -44,6 +46,7 @@ class Host:
         sys.setswitchinterval(SWITCH_S)
         engine.encoders.load_speech()  # the first question need not wait for it
         self._engine, self._new_detector = engine, new_detector
+        self._batch = ContinuousBatch(engine.model, own_codec(engine.mimi))
         self._most = most_sessions
         self._sessions: list[Session] = []
         self._lock = threading.Lock()
@@ -65,9 +68,8 @@ class Host:
                 raise UserError(
                     f"{self._most} conversations are going on already: end one of them."
                 )
-            session = Session(
-                own_engine(self._engine), self._new_detector(), request, settings
-            )
+            answerer = own_engine(self._engine, self._batch)
+            session = Session(answerer, self._new_detector(), request, settings)
             self._sessions.append(session)
         self._wake.set()
         return session
@@ -113,20 +115,30 @@ class Host:
         return worked
 
 
-def own_engine(engine: Engine) -> Engine:
-    """An engine with caches and codec state of its own on the same weights."""
+def own_engine(engine: Engine, batch: ContinuousBatch | None = None) -> Engine:
+    """An engine with caches of its own on the same weights.
+
+    Args:
+        engine: whose weights.
+        batch: of which its answers are rows; None: of one with a codec stream of its
+            own.
+    """
+    batch = batch or ContinuousBatch(engine.model, own_codec(engine.mimi))
     return Engine(
         engine.model,
         engine.tokenizer,
-        own_codec(engine.mimi) if isinstance(engine.mimi, Mimi) else engine.mimi,
+        batch.mimi,
         encoders=engine.encoders,
         max_length=engine.max_length,
         frames_per_call=engine.frames_per_call,
+        batch=batch,
     )
 
 
-def own_codec(mimi: Mimi) -> Mimi:
+def own_codec(mimi: Codec) -> Codec:
     """A codec whose streaming state is its own and whose weights are shared."""
+    if not isinstance(mimi, Mimi):
+        return mimi
     tensors = [*mimi.model.parameters(), *mimi.model.buffers()]
     shared = {id(tensor): tensor for tensor in tensors}
     return Mimi(copy.deepcopy(mimi.model, shared), mimi.config)

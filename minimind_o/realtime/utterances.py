@@ -28,6 +28,8 @@ class UtteranceSettings:
     """Probability below which it is silence again."""
     onset_s: float = 0.064
     """Speech in a row that begins an utterance."""
+    sure: float = 0.6
+    """Probability from which a single window begins one; above 1: none does."""
     silence_s: float = 0.5
     """Silence in a row that ends it."""
     shortest_s: float = 0.2
@@ -42,6 +44,10 @@ class UtteranceSettings:
             raise UserError(
                 f"release {self.release} and threshold {self.threshold} must lie in "
                 "this order between 0 and 1."
+            )
+        if self.sure < self.threshold:
+            raise UserError(
+                f"sure={self.sure} must be at least the threshold {self.threshold}."
             )
 
 
@@ -64,7 +70,8 @@ class Utterances:
             return self._go_on(window_N, probability)
         self._before.append(window_N)
         self._run = self._run + 1 if probability >= self.settings.threshold else 0
-        if self._run * WINDOW_S < self.settings.onset_s:
+        is_sure = probability >= self.settings.sure
+        if not is_sure and self._run * WINDOW_S < self.settings.onset_s:
             return None
         self._windows, self._voiced = list(self._before), self._run
         self._before.clear()

@@ -14,6 +14,7 @@ from minimind_o.assets import Assets
 from minimind_o.data.speech import VOICES, render
 from minimind_o.errors import UserError
 from minimind_o.frozen.mimi import NANO_MIMI, Mimi, load_mimi, save_mimi
+from tests.frozen.tiny import small_mimi
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,55 @@ def test_a_stream_of_two_rows_equals_the_rows_alone(mimi: Mimi, codes: Tensor) -
         streamed = torch.cat([mimi.step(piece) for piece in both.split(1, 2)], dim=1)
     for row, row_codes in zip(streamed, both, strict=True):
         assert torch.allclose(row, mimi.decode(row_codes[None])[0], atol=1e-4)
+
+
+def test_rows_that_come_pause_and_go_are_what_each_is_alone() -> None:
+    """Some for longer than the codec looks back, which is 125 frames."""
+    mimi = small_mimi()
+    codes_RQT = torch.randint(0, mimi.num_codes, (3, 8, 150))
+    heard: dict[int, list[Tensor]] = {}
+    over: list[tuple[int, list[Tensor]]] = []
+    # Which rows there are, how many steps they take, and which of them has a pause.
+    for rows, num_steps, pausing in [
+        ([0], 130, None),
+        ([0, 1], 7, None),
+        ([0, 1, 2], 5, 0),
+        ([0, 2], 3, None),
+        ([0, 2], 4, 2),
+        ([2], 20, None),
+        ([2, 1], 9, None),  # row 1 begins again
+        ([], 0, None),
+    ]:
+        there = list(heard)
+        mimi.go_on([there.index(row) if row in there else None for row in rows])
+        over += [(row, parts) for row, parts in heard.items() if row not in rows]
+        heard = {row: heard.get(row, []) for row in rows}
+        for _ in range(num_steps):
+            next_RQ1 = torch.zeros(len(rows), 8, 1, dtype=torch.long)
+            for index, row in enumerate(rows):
+                if row != pausing:
+                    next_RQ1[index, :, 0] = codes_RQT[row, :, len(heard[row])]
+            due_B = torch.tensor([row != pausing for row in rows])
+            wave_BN = mimi.step(next_RQ1, None if due_B.all() else due_B)
+            for row, wave_N in zip(rows, wave_BN, strict=True):
+                if row != pausing:
+                    heard[row].append(wave_N)
+    assert [(row, len(parts)) for row, parts in over] == [
+        (1, 12), (0, 144), (2, 37), (1, 9),
+    ]  # fmt: skip
+    for row, parts in over:
+        alone_N = mimi.decode(codes_RQT[row : row + 1, :, : len(parts)])[0]
+        assert alone_N.abs().max() > 1e-2
+        torch.testing.assert_close(torch.cat(parts), alone_N, atol=1e-4, rtol=0)
+
+
+def test_a_stream_is_not_begun_over_another(mimi: Mimi, codes: Tensor) -> None:
+    mimi.go_on([None])
+    with pytest.raises(AssertionError, match="streaming already"):
+        mimi.go_on([None])
+    mimi.step(codes[:, :, :1])
+    mimi.go_on([])
+    assert not mimi.model.is_streaming
 
 
 def test_a_stream_leaves_nothing_behind(mimi: Mimi, codes: Tensor) -> None:

@@ -9,9 +9,10 @@ import torch
 
 from minimind_o.assets import Assets
 from minimind_o.errors import UserError
-from minimind_o.frozen.mimi import load_mimi
+from minimind_o.frozen.mimi import Mimi, load_mimi
 from minimind_o.generation.engine import Engine, Request
 from minimind_o.generation.loading import load_engine
+from minimind_o.generation.sampling import GREEDY
 from minimind_o.generation.voices import load_voice
 from minimind_o.realtime.host import Host, own_codec
 from minimind_o.realtime.session import Session, Sound, State
@@ -26,7 +27,13 @@ def engine() -> Engine:
 
 
 def request(voice: str) -> Request:
-    return Request(voice=load_voice(Assets.find().voices, voice), seed=3)
+    """Greedy: rounding, which hangs on who else answers, hardly ever tips a choice."""
+    return Request(
+        voice=load_voice(Assets.find().voices, voice),
+        text_sampling=GREEDY,
+        audio_sampling=GREEDY,
+        max_frames=60,
+    )
 
 
 def sound_of(session: Session) -> np.ndarray:
@@ -59,7 +66,9 @@ def test_sessions_at_once_say_what_each_would_say_alone(engine: Engine) -> None:
     for session, question in zip(together, QUESTIONS, strict=True):
         session.ask(Request(question=question))
     for session, wanted in zip(together, alone, strict=True):
-        assert np.array_equal(sound_of(session), wanted)
+        heard_N = sound_of(session)
+        assert heard_N.shape == wanted.shape
+        assert np.abs(heard_N - wanted).max() < 1e-4
     host.close()
     assert host.num_sessions == 0
     assert "answers" not in {thread.name for thread in threading.enumerate()}
@@ -102,6 +111,7 @@ def test_codecs_of_two_sessions_share_weights_and_not_their_streams() -> None:
         assert one.data_ptr() == two.data_ptr()
     codes = torch.randint(0, mimi.num_codes, (1, 8, 6))
     whole = mimi.decode(codes)
+    assert isinstance(other, Mimi)
     with mimi.streaming(1), other.streaming(1):
         mimi.step(codes[..., :3].flip(-1))
         parts = [other.step(codes[..., t : t + 1]) for t in range(6)]

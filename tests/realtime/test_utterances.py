@@ -8,7 +8,12 @@ from minimind_o.realtime.detectors import WINDOW
 from minimind_o.realtime.utterances import Utterances, UtteranceSettings, windows_of
 
 SETTINGS = UtteranceSettings(
-    onset_s=0.096, silence_s=0.16, shortest_s=0.128, pre_roll_s=0.32, longest_s=2.0
+    onset_s=0.096,
+    sure=0.95,
+    silence_s=0.16,
+    shortest_s=0.128,
+    pre_roll_s=0.32,
+    longest_s=2.0,
 )
 
 
@@ -40,6 +45,22 @@ def test_between_release_and_threshold_nothing_changes() -> None:
     assert push(utterances, [0.4] * 10) == []
     assert push(utterances, [0.9] * 5 + [0.4] * 20) == [(2, "begins")]
     assert push(utterances, [0.3] * 5) == [(4, "ends")]
+
+
+def test_one_window_that_is_sure_begins_an_utterance() -> None:
+    utterances = Utterances(SETTINGS)
+    assert push(utterances, [0.9, 0.9, 0.0, 0.94, 0.0]) == []
+    changes = push(utterances, [0.0] * 12 + [0.95] + [0.6] * 5 + [0.1] * 5)
+    assert changes == [(12, "begins"), (22, "ends")]
+    assert utterances.take()[::WINDOW].tolist() == [4, *range(23)]
+
+
+def test_a_sure_window_alone_is_no_utterance() -> None:
+    utterances = Utterances(SETTINGS)
+    assert push(utterances, [0.0] * 3 + [1.0] + [0.0] * 5) == [
+        (3, "begins"),
+        (8, "was nothing"),
+    ]
 
 
 def test_a_pause_that_is_too_short_ends_nothing() -> None:
@@ -74,3 +95,5 @@ def test_windows_are_whole_and_nothing_is_lost() -> None:
 def test_thresholds_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(UserError, match=r"release 0\.8 and threshold 0\.5"):
         UtteranceSettings(release=0.8)
+    with pytest.raises(UserError, match=r"sure=0\.4 must be at least .* 0\.5"):
+        UtteranceSettings(sure=0.4)
