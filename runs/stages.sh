@@ -1,7 +1,8 @@
 # What the recipes of this folder have in common; they source it.
 #
 #   GPUS=4          processes on this machine (default 1)
-#   DATA=folder     (default ASSETS) with sft_t2a, sft_a2a and sft_i2t: train*.parquet, validation.parquet
+#   DATA=folder     with sft_t2a, sft_a2a and sft_i2t: train*.parquet, validation.parquet
+#                   (default ASSETS)
 #   ASSETS=folder   with sensevoice, siglip2, tokenizer and llm, or the word `released`
 #                   (default $MINIMIND_O_ASSETS, else data/nano)
 #   WORK=folder     for checkpoints and models (default runs/NAME_OF_RECIPE)
