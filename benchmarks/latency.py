@@ -26,7 +26,6 @@ from minimind_o.generation.events import Timings
 from minimind_o.generation.loading import load_engine
 from minimind_o.generation.voices import load_voice
 
-VOICE = "ada"
 WARM_UP = 5
 SPOKEN_SECONDS = (2.5, 3.5)
 
@@ -42,7 +41,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     assets = Assets.find(arguments.assets)
     engine = load_engine(assets)
-    voice = load_voice(assets.voices, VOICE)
+    voice = load_voice(assets.voices)
     row_format = RowFormat(num_codes=engine.model.config.num_codes)
 
     written = [

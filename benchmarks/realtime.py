@@ -46,7 +46,7 @@ class Bench:
         assets = Assets.find()
         self.scale = scale
         self.engine: Engine = load_engine(assets)
-        self.request = Request(voice=load_voice(assets.voices, "ada"), seed=1)
+        self.request = Request(voice=load_voice(assets.voices), seed=1)
         self.rng = np.random.default_rng(0)
         self.facts = fact_dialogues("en", "test")
         self._asked: dict[tuple[str, str], np.ndarray] = {}

@@ -19,6 +19,8 @@ NANO_ROOT = Path(__file__).resolve().parent.parent / "data" / "nano"
 ENVIRONMENT_VARIABLE = "MINIMIND_O_ASSETS"
 CACHE_VARIABLE = "MINIMIND_O_CACHE"
 """Names the folder in which the downloaded tree lies, `released`."""
+RANDOM_MARK = "RANDOM_WEIGHTS.txt"
+"""A file in a tree whose weights are random (`minimind_o.released.random_tree`)."""
 
 # The files that each asset folder must hold, in the order in which they are made.
 FILES: Mapping[str, tuple[str, ...]] = {
@@ -153,6 +155,11 @@ class Assets:
         return None if folder.is_dir() else f"{folder} is missing"
 
     @property
+    def is_random(self) -> bool:
+        """Whether the tree says of itself that its weights are random."""
+        return (self.root / RANDOM_MARK).is_file()
+
+    @property
     def tokenizer(self) -> Path:
         """The tokenizer with its chat template."""
         return self.checked("tokenizer")
@@ -189,8 +196,12 @@ class Assets:
 
     @property
     def examples(self) -> Path:
-        """A spoken question, a picture, and a spoken question about the picture."""
-        return self.checked("examples")
+        """A spoken question, a picture, and a spoken question about the picture.
+
+        The embedded ones where the tree has none: any model may be asked them.
+        """
+        own = self.path("examples").is_dir()
+        return (self if own else Assets(NANO_ROOT)).checked("examples")
 
     @property
     def llm(self) -> Path:

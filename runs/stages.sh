@@ -2,7 +2,9 @@
 #
 #   GPUS=4          processes on this machine (default 1)
 #   DATA=folder     with sft_t2a, sft_a2a and sft_i2t: train*.parquet, validation.parquet
-#   ASSETS=folder   with sensevoice, siglip2, tokenizer and llm (default data/nano)
+#                   (default ASSETS)
+#   ASSETS=folder   with sensevoice, siglip2, tokenizer and llm, or the word `released`
+#                   (default $MINIMIND_O_ASSETS, else data/nano)
 #   WORK=folder     for checkpoints and models (default runs/NAME_OF_RECIPE)
 #   NODES, RDZV     machines, and HOST:PORT of the first one, where there are several
 #   PLAN=--dry-run  print each stage's plan instead of training
@@ -15,12 +17,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 NAME=$(basename "$0" .sh)
 GPUS=${GPUS:-1}
 NODES=${NODES:-1}
-ASSETS=${ASSETS:-data/nano}
+ASSETS=${ASSETS:-${MINIMIND_O_ASSETS:-data/nano}}
+if [ "$ASSETS" = released ] && [ ! -d released ] && [ -z "${DATA:-}" ]; then
+  echo "ASSETS=released is no folder: name the rows with DATA, or the folder" >&2
+  exit 2
+fi
 DATA=${DATA:-$ASSETS}
 WORK=${WORK:-runs/$NAME}
 PLAN=${PLAN:-}
 RECIPE_GPUS=${RECIPE_GPUS:-4}
-INIT=$ASSETS/llm
+INIT=  # the assets' llm
 ACCUMULATE=$((RECIPE_GPUS / (GPUS * NODES)))
 [ "$ACCUMULATE" -ge 1 ] || ACCUMULATE=1
 
@@ -40,8 +46,8 @@ stage() {
       --stage "$1" --mode "$2" --learning-rate "$4" --epochs "$5" \
       --batch-size "$6" --max-length "$7" --accumulate "$ACCUMULATE" \
       --data "$DATA/$3/train*.parquet" --validation "$DATA/$3/validation.parquet" \
-      --assets "$ASSETS" --tokenizer "$ASSETS/tokenizer" \
-      --init "$INIT" --work "$folder" --guidance-weight 0 $PLAN
+      --assets "$ASSETS" ${INIT:+--init "$INIT"} \
+      --work "$folder" --guidance-weight 0 $PLAN
   fi
   [ -n "$PLAN" ] || INIT=$folder/model
 }

@@ -100,6 +100,13 @@ def test_what_was_never_there_is_not_to_be_restored(tmp_path):
         Assets.find(tmp_path).llm_moe  # noqa: B018
 
 
+def test_a_tree_without_examples_is_asked_the_embedded_ones(tmp_path):
+    assert Assets.find(tmp_path).examples == NANO_ROOT / "examples"
+    (tmp_path / "examples").mkdir()
+    with pytest.raises(UserError, match=r"question\.wav is missing"):
+        Assets.find(tmp_path).examples  # noqa: B018
+
+
 @pytest.mark.parametrize("name", [name for name in FILES if name not in NOT_SHIPPED])
 def test_the_committed_assets_are_whole(name):
     assert Assets.find(NANO_ROOT).checked(name).is_dir()

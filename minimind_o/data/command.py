@@ -60,6 +60,20 @@ def build_parser() -> argparse.ArgumentParser:
     regroup.add_argument("out", type=Path, metavar="OUT.parquet")
     regroup.add_argument("--rows", type=_positive, default=1024, help="of a row group")
     regroup.set_defaults(run=_regroup)
+
+    split = actions.add_parser(
+        "split", help="one file into train, validation and test, by what is said"
+    )
+    split.add_argument("file", metavar="FILE.parquet")
+    split.add_argument("folder", type=Path, metavar="FOLDER")
+    split.add_argument(
+        "--hold-out",
+        type=_positive,
+        default=500,
+        metavar="ROWS",
+        help="about so many in validation, and in test (default: 500)",
+    )
+    split.set_defaults(run=_split)
     return parser
 
 
@@ -216,3 +230,11 @@ def _regroup(arguments: argparse.Namespace) -> None:
 
     count = regroup(arguments.file, arguments.out, arguments.rows)
     print(f"{arguments.out}: {count} row groups")
+
+
+def _split(arguments: argparse.Namespace) -> None:
+    from minimind_o.data.split import split
+
+    counts = split(arguments.file, arguments.folder, arguments.hold_out)
+    for name, count in counts.items():
+        print(f"{arguments.folder / name}.parquet: {count} rows")

@@ -75,7 +75,7 @@ def _run(
     def options(suite: str, data_set: str) -> dict[str, Any]:
         return {
             "model": arguments.model or assets.omni,
-            "data": arguments.data or assets.checked(data_set) / "test.parquet",
+            "data": arguments.data or held_out_rows(assets, data_set),
             "out": arguments.out,
             "num": arguments.num or DEFAULT_NUM[suite],
             "seed": arguments.seed,
@@ -113,6 +113,22 @@ def _run(
             listener = named_transcriber(arguments.transcriber, assets)
             extra = {"provenance": provenance, "transcriber": listener}
         modules[suite].run(runs[suite], assets, record_command=recorded, **extra)
+
+
+def held_out_rows(assets: Assets, data_set: str) -> Path:
+    """The rows of a set that nothing was trained on.
+
+    Raises:
+        UserError: the set is missing, or it is a released file that was never split.
+    """
+    file = assets.checked(data_set) / "test.parquet"
+    if not file.is_file():
+        released = file.with_name(assets.files(data_set)[0])
+        raise UserError(
+            f"{file} is missing: make it with 'minimind-o data split {released} "
+            f"{file.parent}', or name a file with --data"
+        )
+    return file
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,17 +73,32 @@ def default_voice(folder: Path) -> str:
     return "ada" if "ada" in known else known[0]
 
 
-def load_voice(folder: Path, name: str, *, num_codes: int | None = None) -> Voice:
+def some_voices(folder: Path, preferred: Sequence[str]) -> list[str]:
+    """Names of `preferred` that `folder` has; where it has none, as many others.
+
+    Raises:
+        UserError: there is no voice.
+    """
+    known = list_voices(folder) or [default_voice(folder)]  # which says what to do
+    there = [name for name in preferred if name in known]
+    return there or known[: len(preferred)]
+
+
+def load_voice(
+    folder: Path, name: str | None = None, *, num_codes: int | None = None
+) -> Voice:
     """The voice `name` from `folder`.
 
     Args:
         folder: the assets' `voices` folder.
-        name: a voice's name, not a path.
+        name: a voice's name, not a path; None: the default one.
         num_codes: entries per codebook; where given, codes must be below it.
 
     Raises:
         UserError: no such voice (lists the known ones), or a damaged voice file.
     """
+    if name is None:
+        name = default_voice(folder)
     _check_known(folder, name)
     file = folder / f"{name}.json"
     if not file.is_file():

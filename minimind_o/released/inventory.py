@@ -109,7 +109,8 @@ def show(named: str | None, released_root: Path, *, verify: bool = False) -> str
         tree = Assets.find(named)
         if is_released(tree.root):
             return of_released(tree.root)
-        return f"{tree.root}\n\n{table(tree_inventory(tree))}"
+        mark = " (random weights)" if tree.is_random else ""
+        return f"{tree.root}{mark}\n\n{table(tree_inventory(tree))}"
     nano = f"nano: {NANO_ROOT}\n\n{table(tree_inventory(Assets(NANO_ROOT)))}"
     parts = {"nano": [nano], "released": [of_released(released_root)]}
     return "\n\n".join(parts[named] if named else [*parts["nano"], *parts["released"]])

@@ -17,17 +17,19 @@ import argparse
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 import yaml
 from moshi.models import loaders
+from moshi.models.compression import MimiModel
 from safetensors.torch import save_file
 from transformers import SiglipVisionConfig, SiglipVisionModel
 
-from minimind_o.assets import NANO_ROOT, Assets
+from minimind_o.assets import NANO_ROOT, RANDOM_MARK, Assets
 from minimind_o.config import CONFIG_FILE, OmniConfig
 from minimind_o.data.writing import NewRow, write_table
 from minimind_o.frozen.funasr_directory import save_half, write_configuration
@@ -44,6 +46,7 @@ SENSEVOICE_WORDS = 25_000
 """Entries of SenseVoice-Small's vocabulary, about."""
 SENSEVOICE_TOKENIZER = "chn_jpn_yue_eng_ko_spectok.bpe.model"
 CAMPPLUS_WEIGHTS = "campplus_cn_common.bin"
+SAYING = "Nothing here was learned: the weights are random, in the released formats."
 NUM_FRAMES = 12
 """Of each answer in the data."""
 SPLITS = ("train", "validation", "test")
@@ -64,6 +67,8 @@ class Depths:
 RELEASED = Depths()
 SHALLOW = Depths(thinker=2, talker=1, speech=(2, 1), vision=2, sensevoice_words=500)
 """A twentieth of the work, for tests. Mimi and CAM++ have all their layers."""
+FULL_MODEL = replace(SHALLOW, thinker=RELEASED.thinker, talker=RELEASED.talker)
+"""Thinker and Talker whole, and encoders of few layers."""
 
 
 def write_random_tree(
@@ -82,6 +87,7 @@ def write_random_tree(
     rng = np.random.default_rng(seed)
     nano = Assets(NANO_ROOT)
     root.mkdir(parents=True, exist_ok=True)
+    (root / RANDOM_MARK).write_text(f"{SAYING}\n", "utf-8")
     _write_tokenizer(root / "tokenizer", reference or nano.tokenizer)
     _write_voices(root / "voices", reference, rng)
     _write_mimi(root / "mimi")
@@ -123,14 +129,34 @@ def _write_mimi(folder: Path) -> None:
     """kyutai's one file, 32 codebooks, no config."""
     folder.mkdir(exist_ok=True)
     model = loaders.get_mimi(None, None, "cpu", 32)
-    for name, buffer in model.quantizer.named_buffers():
-        if name.endswith("embedding_sum"):
-            buffer.normal_()  # else all codes are the same vector
+    _draw_codebooks(model.eval())
     tensors = {
         name_in_file(name): tensor.contiguous()
         for name, tensor in model.state_dict().items()
     }
     save_file(tensors, folder / KYUTAI_FILE)
+
+
+@torch.no_grad()
+def _draw_codebooks(model: MimiModel) -> None:
+    """Entries that lie where speech does, so that its codes are many and different."""
+    speech = Assets(NANO_ROOT).examples / "question.wav"
+    samples_N, _ = soundfile.read(speech, dtype="float32")
+    wave_11N = torch.from_numpy(samples_N)[None, None]
+    latent = model.encode_to_latent(wave_11N, quantize=False)
+    for half in (model.quantizer.rvq_first, model.quantizer.rvq_rest):
+        half.input_proj.weight /= half.input_proj(latent).std()
+        left_over_TD = half.input_proj(latent)[0].T
+        for layer in half.vq.layers:
+            book = layer._codebook
+            entries = torch.randn(book.embedding_sum.shape) * left_over_TD.std(dim=0)
+            entries += left_over_TD.mean(dim=0)
+            book._initialized.fill_(1)
+            book.cluster_usage.fill_(1)
+            book.embedding_sum.copy_(entries)
+            left_over_TD = (
+                left_over_TD - entries[torch.cdist(left_over_TD, entries).argmin(dim=1)]
+            )
 
 
 def _write_sensevoice(folder: Path, depths: Depths) -> None:

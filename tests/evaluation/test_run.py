@@ -1,5 +1,6 @@
 """`minimind-o evaluate` passes its arguments on and refuses bad ones clearly."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from minimind_o import cli
 from minimind_o.assets import Assets
 from minimind_o.errors import UserError
 from minimind_o.evaluation import consistency, transcribe, vision, voices
-from minimind_o.evaluation.run import main
+from minimind_o.evaluation.run import held_out_rows, main
 
 
 def test_arguments_reach_the_suite(
@@ -48,6 +49,19 @@ def test_a_missing_data_file_is_named(assets: Assets, tmp_path: Path) -> None:
     line = ["--assets", str(assets.root), "--transcriber", "json:dumps"]
     with pytest.raises(UserError, match=r"none\.parquet is missing"):
         main([*line, "--data", str(missing)])
+
+
+def test_a_released_set_that_was_never_split_is_told_how(
+    assets: Assets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = tmp_path / "sft_t2a" / "sft_t2a_mini.parquet"
+    released.parent.mkdir()
+    shutil.copyfile(assets.sft_t2a / "test.parquet", released)
+    line = ["--assets", str(tmp_path), "--model", str(assets.omni)]
+    with pytest.raises(UserError, match=f"data split {released} {released.parent}'"):
+        main(line)
+    shutil.copyfile(released, released.parent / "test.parquet")
+    assert held_out_rows(Assets(tmp_path), "sft_t2a").name == "test.parquet"
 
 
 def test_the_command_line_exits_with_2(

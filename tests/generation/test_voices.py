@@ -17,6 +17,7 @@ from minimind_o.generation.voices import (
     read_released_voices,
     remove_voice,
     save_voice,
+    some_voices,
 )
 
 
@@ -98,6 +99,24 @@ def test_released_voices_are_voices_like_others(tmp_path, voice):
         load_voice(tmp_path, "zoe")
     with pytest.raises(UserError, match=r"code 1 of codebook 0.*outside"):
         load_voice(tmp_path, "hans", num_codes=1)
+
+
+def test_where_no_voice_is_named_the_default_one_speaks(tmp_path, voice):
+    with pytest.raises(UserError, match="holds no voice"):
+        load_voice(tmp_path)
+    released_voices(tmp_path / "voices.pt")
+    assert load_voice(tmp_path).name == "gail"
+    save_voice(tmp_path, voice)
+    assert load_voice(tmp_path).name == "ada"
+
+
+def test_preferred_voices_give_way_to_those_that_are_there(tmp_path, voice):
+    with pytest.raises(UserError, match="holds no voice"):
+        some_voices(tmp_path, ["ada"])
+    released_voices(tmp_path / "voices.pt", ("gail", "hans", "ines"))
+    assert some_voices(tmp_path, ["ada", "ben"]) == ["gail", "hans"]
+    save_voice(tmp_path, voice)
+    assert some_voices(tmp_path, ["kate", "hans", "ada"]) == ["hans", "ada"]
 
 
 class Evil:

@@ -17,10 +17,13 @@ import torch
 
 from minimind_o import cli
 from minimind_o import demo as demo_module
+from minimind_o.ablations.__main__ import build_parser as ablations_parser
 from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
+from minimind_o.data.command import build_parser as data_parser
 from minimind_o.data.encoders import MediaEncoders
 from minimind_o.demo import Asked, Speaking, demo
 from minimind_o.evaluation import consistency
+from minimind_o.evaluation.run import build_parser as evaluate_parser
 from minimind_o.frozen.campplus import load_campplus
 from minimind_o.frozen.mimi import load_mimi
 from minimind_o.generation.batch import BatchSampling
@@ -35,6 +38,7 @@ from minimind_o.released.random_tree import (
     write_random_tree,
 )
 from minimind_o.serve.models import Models
+from minimind_o.training.__main__ import build_parser as train_parser
 from minimind_o.training.__main__ import main as train
 
 MAX_FRAMES, MAX_TEXT = 10, 6
@@ -230,6 +234,26 @@ def test_a_step_of_each_stage_is_trained(
     shutil.rmtree(tmp_path)  # a model and an optimiser of this width
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "say hello", "demo", "demo --all-ways", "ask --text hello", "voices",
+        "voices list", "voices add me a.wav", "voices remove me", "serve", "assets",
+        "evaluate --suite all", "data check a", "data stats a", "data build a b",
+        "training --mode all", "ablations delay",
+    ],
+)  # fmt: skip
+def test_every_command_that_reads_a_tree_takes_one(line: str) -> None:
+    own = {
+        "evaluate": evaluate_parser(), "data": data_parser(),
+        "training": train_parser(), "ablations": ablations_parser(),
+    }  # fmt: skip
+    first, *rest = line.split()
+    parser, words = (own[first], rest) if first in own else (cli.build_parser(), None)
+    words = line.split() if words is None else words
+    assert parser.parse_args([*words, "--assets", "a tree"]).assets == "a tree"
+
+
 def test_one_variable_names_the_tree_for_every_command(
     tree: Assets, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,6 +262,16 @@ def test_one_variable_names_the_tree_for_every_command(
     listed = capsys.readouterr().out.split("\n")
     assert [line.split()[0] for line in listed if line] == list_voices(tree.voices)
     assert Models(Assets.find()).names == ["omni"]
+
+
+def test_the_tree_says_that_nothing_was_learned(tree: Assets) -> None:
+    assert tree.is_random
+
+
+def test_the_codec_writes_many_codes(tree: Assets) -> None:
+    samples_N, _ = soundfile.read(tree.examples / "question.wav", dtype="float32")
+    codes_BQT = load_mimi(tree.mimi).encode(torch.from_numpy(samples_N)[None])
+    assert all(len(codes_T.unique()) > 3 for codes_T in codes_BQT[0])
 
 
 def test_kyutais_file_is_whole(tree: Assets) -> None:

@@ -1,36 +1,13 @@
 """The recipes in `runs/`: every stage is a command that the trainer understands."""
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from minimind_o.errors import UserError
+from minimind_o.released.recipe import RUNS, recipe_commands
 from minimind_o.training.__main__ import build_parser
-
-RUNS = Path(__file__).parents[2] / "runs"
-
-
-def commands(recipe: str, tmp_path: Path, **environment: str) -> list[list[str]]:
-    """What a recipe would start: torchrun is a script that notes its arguments."""
-    written = tmp_path / "commands"
-    fake = tmp_path / "torchrun"
-    fake.write_text(
-        f'#!/bin/sh\nfor word; do printf "%s\\0" "$word"; done >> {written}\n'
-        f'echo "" >> {written}\n'
-    )
-    fake.chmod(0o755)
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", RUNS / f"{recipe}.sh"],
-        env={"PATH": path, "PLAN": "--dry-run", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = written.read_text().split("\0\n")[:-1]
-    return [line.split("\0") for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -45,9 +22,9 @@ def commands(recipe: str, tmp_path: Path, **environment: str) -> list[list[str]]
     ],
 )
 def test_every_stage_is_understood(
-    tmp_path: Path, recipe: str, environment: dict, stages: int, accumulate: int
+    recipe: str, environment: dict, stages: int, accumulate: int
 ) -> None:
-    started = commands(recipe, tmp_path, **environment)
+    started = recipe_commands(recipe, **environment)
     assert len(started) == stages
     for command in started:
         place = command.index("minimind_o.training")
@@ -59,6 +36,42 @@ def test_every_stage_is_understood(
         assert ("--rdzv_endpoint" in command) == (recipe == "two_machines")
     stages_named = [command[command.index("--stage") + 1] for command in started]
     assert len(set(stages_named)) == stages
+
+
+def assets_of(command: list[str]) -> tuple[str, str]:
+    """The tree and the rows that a stage is started with."""
+    given = build_parser().parse_args(
+        command[command.index("minimind_o.training") + 1 :]
+    )
+    return given.assets, given.data[0]
+
+
+def test_a_recipe_takes_its_assets_from_its_own_variable_or_the_packages() -> None:
+    (first, *_) = recipe_commands("paper")
+    assert assets_of(first) == ("data/nano", "data/nano/sft_t2a/train*.parquet")
+    (first, *_) = recipe_commands("paper", MINIMIND_O_ASSETS="released", DATA="rows")
+    assert assets_of(first) == ("released", "rows/sft_t2a/train*.parquet")
+    (first, *_) = recipe_commands("paper", MINIMIND_O_ASSETS="a", ASSETS="b c")
+    assert assets_of(first) == ("b c", "b c/sft_t2a/train*.parquet")
+
+
+def test_each_stage_starts_from_the_model_of_the_one_before(tmp_path: Path) -> None:
+    started = recipe_commands("paper", PLAN="", WORK=f"{tmp_path}/a folder")
+    parsed = [
+        build_parser().parse_args(line[line.index("minimind_o.training") + 1 :])
+        for line in started
+    ]
+    models = [given.work / "model" for given in parsed]
+    assert [given.init for given in parsed] == [None, *models[:-1]]
+
+
+def test_a_script_that_is_not_there_or_stops_is_told() -> None:
+    with pytest.raises(UserError, match="none of the scripts in runs: paper, "):
+        recipe_commands("papers")
+    with pytest.raises(UserError, match=r"paper\.sh stops: .*name the rows with DATA"):
+        recipe_commands("paper", ASSETS="released")
+    with pytest.raises(UserError, match=r"two_machines\.sh stops: .*RDZV"):
+        recipe_commands("two_machines")
 
 
 @pytest.mark.parametrize("script", sorted(RUNS.glob("*.sh")), ids=lambda p: p.name)
