@@ -17,6 +17,7 @@ MARGIN = 14
 LETTERS = 22
 """Of a title, on a line."""
 STYLE = """
+.course-map a { text-decoration: none; }
 .course-map text { font-family: system-ui, sans-serif; fill: #26323f; }
 .course-map .title { font-size: 14px; font-weight: 600; }
 .course-map .minutes { font-size: 11px; fill: #6b7785; }

@@ -21,6 +21,7 @@ from minimind_o.plots import BLUE
 
 IGNORED_BY_NBVAL = "# NBVAL_IGNORE_OUTPUT\n"
 """Tells the tests something, and a reader nothing."""
+TWIN = 'class="minimind-twin"'
 TOCTREE = """
 ```{{toctree}}
 :hidden:
@@ -92,8 +93,20 @@ def tidy_code(app: Sphinx, tree: nodes.document) -> None:
             block.children = [nodes.Text(block.rawsource)]
 
 
+def show_twins_once(app: Sphinx, tree: nodes.document, name: str) -> None:
+    """Of a widget and its twin, equal where nothing is alive, leave the later."""
+    seen: set[str] = set()
+    twins = [raw for raw in tree.findall(nodes.raw) if TWIN in raw.astext()]
+    for twin in reversed(twins):
+        if twin.astext() in seen:
+            twin.parent.remove(twin)
+        seen.add(twin.astext())
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("source-read", list_chapters)
     app.connect("doctree-read", tidy_code)
+    # Only then is it settled in which of its forms an output is shown.
+    app.connect("doctree-resolved", show_twins_once)
     use_mathtext(app)

@@ -12,22 +12,25 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
-SIZE = 12
-"""In points, beside text of 16 pixels."""
+SIZE, DISPLAY_SIZE = 12, 14
+"""In points, within a line of text and on lines of its own."""
 
 
-def formula_svg(formula: str) -> str:
+def formula_svg(formula: str, is_display: bool = False) -> str:
     """An SVG in the colour of the text around it.
 
     Raises:
         ValueError: matplotlib cannot draw it.
     """
     figure = Figure()
+    size = DISPLAY_SIZE if is_display else SIZE
+    if is_display:
+        formula = formula.replace(r"\frac", r"\dfrac")
     # Names inside the file must differ from those of the page's other formulas.
     salt = {"svg.hashsalt": formula, "mathtext.fontset": "cm", "svg.id": None}
     known = {name: value for name, value in salt.items() if name in mpl.rcParams}
     with mpl.rc_context(known):
-        figure.text(0, 0, f"${formula}$", size=SIZE, color="black")
+        figure.text(0, 0, f"${formula}$", size=size, color="black")
         file = io.StringIO()
         figure.savefig(file, format="svg", bbox_inches="tight", pad_inches=0.02,
                        transparent=True, metadata={"Date": None})  # fmt: skip
@@ -41,7 +44,7 @@ def formula_svg(formula: str) -> str:
 def _visit(self: Any, node: nodes.Element, kind: str) -> None:
     formula = " ".join(node.astext().split())
     try:
-        drawn = formula_svg(formula)
+        drawn = formula_svg(formula, is_display=kind == "div")
     except ValueError:
         LOGGER.warning("matplotlib cannot draw the formula %r", formula, location=node)
         drawn = f"<code>{html.escape(formula)}</code>"

@@ -162,15 +162,17 @@ def consistency(
 def clips(run: Trained, cases: Sequence[Case], count: int = NUM_CLIPS) -> Measures:
     """The first few answers, to be heard by whoever reads the table.
 
-    `clip_text`: what was written. `clip_flac`: what was said, a FLAC file each. A
-    silent answer is a file of no samples.
+    `clip_text`: what was written. `clip_flac`: what was said, a FLAC file each; a
+    silent answer is no bytes at all.
     """
     answers = answer(run, cases[:count])
     mimi = run.bench.mimi
     waves = [decode(mimi, found.codes_QF) for found in answers]
     return {
         "clip_text": [found.text for found in answers],
-        "clip_flac": [flac(wave, mimi.sample_rate) for wave in waves],
+        "clip_flac": [
+            flac(wave, mimi.sample_rate) if len(wave) else b"" for wave in waves
+        ],
     }
 
 

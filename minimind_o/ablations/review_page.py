@@ -76,8 +76,13 @@ def _number(value: Any) -> str:
 def _clips(row: Mapping[str, Any]) -> str:
     pairs = zip(row.get("clip_text") or (), row.get("clip_flac") or (), strict=True)
     players = "".join(
-        f'<p><audio controls src="data:audio/flac;base64,'
-        f'{base64.b64encode(sound).decode()}"></audio> {html.escape(text)}</p>'
-        for text, sound in pairs
+        f"<p>{_player(sound)} {html.escape(text)}</p>" for text, sound in pairs
     )
     return f"<h3>{html.escape(row['what'])}, seed {row['seed']}</h3>{players}"
+
+
+def _player(sound: bytes) -> str:
+    if not sound:
+        return "(silent)"
+    content = base64.b64encode(sound).decode()
+    return f'<audio controls src="data:audio/flac;base64,{content}"></audio>'

@@ -153,9 +153,11 @@ def test_mistakes_are_one_sentence() -> None:
 def test_a_page_has_the_clips_and_escapes_what_it_is_given(tmp_path: Path) -> None:
     path = tmp_path / "new" / "page.html"
     rows = table()
+    rows[0] |= {"clip_text": ["a <b>", "c"], "clip_flac": [b"fLaC", b""]}
     write_page(EXPERIMENT, rows, review(EXPERIMENT, rows, "lower"), path)
     text = path.read_text()
     assert text.count('src="data:audio/flac;base64,ZkxhQw=="') == 6
+    assert text.count("(silent) c") == 1
     assert "the &lt;new&gt;" in text
     assert "<new>" not in text
     assert "2.1000" in text
