@@ -32,6 +32,7 @@ NAMES = (
     "talker_width",
     "voice_condition",
     "dense_moe",
+    "moe_talker",
     "delay",
     "input_noise",
     "stages",
