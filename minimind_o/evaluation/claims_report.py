@@ -20,6 +20,7 @@ from minimind_o.evaluation.claims import (
     runs_command,
 )
 from minimind_o.evaluation.statistics import Estimate
+from minimind_o.evaluation.tables import NONE
 from minimind_o.terminal_table import terminal_table
 
 FIGURE = "paper_claims_covered"
@@ -44,32 +45,34 @@ def number(estimate: Estimate) -> str:
     )
 
 
-def markdown(judged: Sequence[Judged]) -> str:
-    """A row a claim: place, claim, the paper's figures, ours, verdict."""
+def markdown(judged: Sequence[Judged], *, brief: bool = False) -> str:
+    """A row a claim: place, claim, the paper's figures, ours, verdict.
+
+    brief: of ours the numbers alone, without what they are, and without reasons.
+    """
     lines = ["| place | claim | paper | here | verdict |", "|---|---|---|---|---|"]
     for item in judged:
-        here = [shown(finding) for finding in item.findings]
-        here += [item.claim.reason] if item.claim.reason else []
+        if brief:
+            here = [number(f.estimate) for f in item.findings if f.estimate]
+        else:
+            here = [shown(finding) for finding in item.findings]
+            here += [item.claim.reason] if item.claim.reason else []
         cells = (
             item.claim.place,
             item.claim.what,
             item.claim.paper,
-            "<br>".join(here),
+            "<br>".join(here) or NONE,
             f"**{item.verdict}**",
         )
-        lines.append(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-        )
+        row = " | ".join(cell.replace("|", "\\|") for cell in cells)
+        lines.append(f"| {row} |")
     return "\n".join(lines)
 
 
 def text(judged: Sequence[Judged]) -> str:
     """The verdicts for a terminal, and what each kind of them comes to."""
-    rows = [
-        (item.claim.id, item.claim.place, item.claim.what, item.verdict)
-        for item in judged
-    ]
-    table = terminal_table(("claim", "place", "what", "verdict"), rows, max_width=60)
+    rows = [(item.claim.id, item.verdict, item.claim.what) for item in judged]
+    table = terminal_table(("claim", "verdict", "what"), rows, max_width=60)
     parts = [table, summary(judged)]
     missing = commands(judged)
     if missing:
