@@ -48,12 +48,17 @@ def number(estimate: Estimate) -> str:
 def markdown(judged: Sequence[Judged], *, brief: bool = False) -> str:
     """A row a claim: place, claim, the paper's figures, ours, verdict.
 
-    brief: of ours the numbers alone, without what they are, and without reasons.
+    brief: of ours the numbers and where they have to lie, or the reason why not.
     """
     lines = ["| place | claim | paper | here | verdict |", "|---|---|---|---|---|"]
     for item in judged:
         if brief:
-            here = [number(f.estimate) for f in item.findings if f.estimate]
+            here = [
+                f"{number(f.estimate)}, wanted {f.check.wanted}"
+                for f in item.findings
+                if f.estimate
+            ]
+            here += [item.claim.reason] if not item.findings else []
         else:
             here = [shown(finding) for finding in item.findings]
             here += [item.claim.reason] if item.claim.reason else []

@@ -277,8 +277,8 @@ def test_a_page_has_a_row_a_claim_with_its_figures(tmp_path) -> None:
     assert first.endswith("**reproduced** |")
     assert "no \\| seed" in second
     brief = claims_report.markdown(judged, brief=True).splitlines()
-    assert "| 1.033 [0.890, 1.177], 3 seeds | **reproduced** |" in brief[2]
-    assert brief[3].endswith("| – | **not here** |")
+    assert "| 1.033 [0.890, 1.177], 3 seeds, wanted > 0 | **reproduced**" in brief[2]
+    assert brief[3].endswith("| no \\| seed | **not here** |")
 
 
 @pytest.mark.parametrize(
