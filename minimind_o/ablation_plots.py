@@ -297,6 +297,16 @@ FIGURES: Mapping[str, Mapping[str, Callable[[Sequence[Row]], Picture]]] = {
         ),
         "_experts": experts,
     },
+    "moe_talker": {
+        "": lambda rows: settings(
+            rows,
+            {
+                "similarity_seen": ("similarity, seen voices (cosine)", 1.0),
+                "similarity_unseen": ("similarity, unseen (cosine)", 1.0),
+                "cer": CER,
+            },
+        ),
+    },
     "delay": {
         "": lambda rows: settings(
             rows,

@@ -95,6 +95,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_figures(commands)
 
+    _add_claims(commands)
+
     _add_export(commands)
 
     _add_convert_codec(commands)
@@ -213,6 +215,19 @@ def _add_figures(commands: argparse._SubParsersAction) -> None:
     record.set_defaults(run=_record_figure)
     draw = actions.add_parser("draw", help="draw the model into data/figures/model.svg")
     draw.set_defaults(run=_draw_model)
+
+
+def _add_claims(commands: argparse._SubParsersAction) -> None:
+    claims = commands.add_parser(
+        "claims", help="judge the paper's claims by the tables of the ablations"
+    )
+    claims.add_argument(
+        "--results", type=Path, help="folder of the tables (default: data/results)"
+    )
+    claims.add_argument(
+        "--record", action="store_true", help="record the share that is covered"
+    )
+    claims.set_defaults(run=_claims)
 
 
 def _add_export(commands: argparse._SubParsersAction) -> None:
@@ -414,6 +429,12 @@ def _record_figure(arguments: argparse.Namespace) -> None:
         command=arguments.command,
         note=arguments.note,
     )
+
+
+def _claims(arguments: argparse.Namespace) -> None:
+    from minimind_o.evaluation.claims_report import run
+
+    print(run(arguments.results, record=arguments.record))
 
 
 def _draw_model(arguments: argparse.Namespace) -> None:

@@ -34,6 +34,7 @@ NAMES = (
     "talker_width",
     "voice_condition",
     "dense_moe",
+    "moe_talker",
     "delay",
     "input_noise",
     "stages",

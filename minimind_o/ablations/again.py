@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from minimind_o.ablations.experiment import Experiment
+from minimind_o.ablations.runs import world_files
+from minimind_o.ablations.training import train
+from minimind_o.ablations.workbench import Workbench
 from minimind_o.evaluation.statistics import bootstrap_ratio
 from minimind_o.terminal_table import terminal_table
 
@@ -44,6 +48,38 @@ def _interval(row: Mapping[str, Any], name: str) -> tuple[float, float]:
         return estimate.low, estimate.high
     room = TOLERANCE * abs(value)
     return value - room, value + room
+
+
+def compare_beginning(
+    stored: Mapping[str, Any], experiment: Experiment, bench: Workbench
+) -> list[tuple[str, str, str, bool]]:
+    """The first steps of a row's run once more: as `compare`, of its curves there.
+
+    As many steps as the run made until its curves were first noted, in the schedule of
+    the whole run.
+
+    Raises:
+        UserError: as `minimind_o.ablations.training.train`.
+    """
+    _, curves = train(
+        experiment,
+        experiment.setting(stored["setting"]),
+        stored["seed"],
+        stored["steps"],
+        bench,
+        world_files(experiment, bench),
+        stop_after=stored["curve_step"][0],
+    )
+    # Curves of several codebooks are lists of lists, laid end to end.
+    names = [
+        name
+        for name, curve in curves.items()
+        if name.startswith("curve_") and name != "curve_step" and len(curve) == 1
+    ]
+    return compare(
+        {name: stored[name][0] for name in names},
+        {name: curves[name][0] for name in names},
+    )
 
 
 def comparison_table(found: list[tuple[str, str, str, bool]]) -> str:

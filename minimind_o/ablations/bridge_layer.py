@@ -1,6 +1,6 @@
 """Which layer should the Talker listen to?
 
-The paper claims the middle one (section 3.3) and shows no table. Here it is: every
+The paper claims the middle one (section 3.1) and shows no table. Here it is: every
 layer from the embedding to the last. Low layers know the letters and not the context,
 high ones have turned to the next token. Here, alone of the experiments on the shipped
 language model, the Thinker learns too, at a third of the rate: what a bridge costs the

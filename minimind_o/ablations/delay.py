@@ -1,4 +1,4 @@
-"""Why do the codebooks wait for each other? (Paper, section 3.2.)
+"""Why do the codebooks wait for each other? (Paper, section 4.)
 
 Codebook q of a frame is a refinement of the ones before it. Staggered by a step each,
 as released, it can see them; all at once it cannot; two steps apart it sees no more

@@ -1,4 +1,4 @@
-"""Does it help to train on slightly wrong codes? (Paper, section 4.)
+"""Does it help to train on slightly wrong codes? (As the released training does.)
 
 In training a Talker reads right codes, in speaking its own. So a share of the codes
 that it reads is replaced at random. The released implementation draws from all ids of a

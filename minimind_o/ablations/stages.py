@@ -1,6 +1,6 @@
 """Are the passes in which only a projector learns worth their steps?
 
-(Paper, section 4.) The shipped language model has never heard or seen anything, and its
+(Paper, section 5.) The shipped language model has never heard or seen anything, and its
 projectors are random. With the passes, they learn alone for a quarter of the steps,
 before the Thinker learns with them; without, all learn from the first step; and at the
 other end the Thinker never learns. The steps are as many in all three.

@@ -90,8 +90,14 @@ def train(
     steps: int,
     bench: Workbench,
     files: WorldFiles,
+    *,
+    stop_after: int | None = None,
 ) -> tuple[OmniModel, Measures]:
     """Train one setting from its start; the model and its curves.
+
+    Args:
+        stop_after: steps of the run to make, as if all of them were to follow; None:
+            all of them.
 
     Raises:
         UserError: as `minimind_o.training.stage.prepare_stage`.
@@ -104,6 +110,10 @@ def train(
         for number, (recipe, count) in enumerate(
             phases_of(setting, recipe_of(experiment, steps, seed))
         ):
+            if stop_after is not None:
+                count = min(count, stop_after - first)
+                if count <= 0:
+                    break
             trainer, batches = begin(
                 recipe,
                 data_of(experiment, setting, files, seed),

@@ -7,7 +7,11 @@ short answers only: similarity asks for a voice, not for long sentences.
 
 Twelve voices, seven of them never heard in training, answer the same four questions.
 The speaker encoder says how near each answer is to the voice that was asked for, and
-whether that voice is the nearest of the twelve.
+whether that voice is the nearest of the twelve. Beside it stand, answer by answer, the
+errors of what a transcriber heard (`cer_errors` of `cer_lengths`) and how near the
+voice prompt itself is to its speaker vector once it has been through the codec
+(`reference_similarity`): does a voice get lost where the speech is unclear, or where
+the prompt is poor?
 """
 
 from dataclasses import replace
@@ -19,13 +23,19 @@ from minimind_o.ablations.closed_world import ANYONE, Choice, choose, write_worl
 from minimind_o.ablations.experiment import Experiment, Measures, Setting, Trained
 from minimind_o.ablations.measures import answer, cases_of
 from minimind_o.data.speech import SEEN_VOICES
+from minimind_o.evaluation.consistency import compare
 from minimind_o.evaluation.voices import speaker_vectors, voice_vectors
 from minimind_o.evaluation.yardsticks import decode
 
 QUESTIONS_A_VOICE = 4
+MANY_VOICES = partial(
+    write_world, choice=Choice(voices=(*SEEN_VOICES, ANYONE), max_words=5)
+)
+"""The world of the experiments with voices."""
 
 
-def _measure(run: Trained) -> Measures:
+def measure_voices(run: Trained) -> Measures:
+    """How near each answer is to its voice, how clear it is, and its prompt's own."""
     bench, voices = run.bench, run.bench.voices
     centres_VS = voice_vectors(voices)
     asked = [
@@ -44,6 +54,15 @@ def _measure(run: Trained) -> Measures:
     own = [index for index, _ in asked]
     waves = [decode(bench.mimi, a.codes_QF) for a in answers]
     vectors_NS = speaker_vectors(waves, bench.mimi.sample_rate, bench.campplus)
+    items = compare([case for _, case in asked], answers, bench.mimi, bench.transcriber)
+    errors = [item.hearing.characters.errors for item in items]
+    lengths = [item.hearing.characters.length for item in items]
+    prompts_VS = speaker_vectors(
+        [decode(bench.mimi, voice.codes_QT) for voice in voices],
+        bench.mimi.sample_rate,
+        bench.campplus,
+    )
+    of_prompts = (prompts_VS * centres_VS).sum(dim=1).tolist()
     cosines_NV = vectors_NS @ centres_VS.T
     nearest = cosines_NV.argmax(dim=1).tolist()
     is_heard = vectors_NS.any(dim=1).tolist()
@@ -56,6 +75,10 @@ def _measure(run: Trained) -> Measures:
             int(heard and guess == index)
             for heard, guess, index in zip(is_heard, nearest, own, strict=True)
         ],
+        "reference_similarity": [of_prompts[index] for index in own],
+        "cer": sum(errors) / max(sum(lengths), 1),
+        "cer_errors": errors,
+        "cer_lengths": lengths,
     }
     for split in ("seen", "unseen"):
         values = [
@@ -83,8 +106,6 @@ EXPERIMENT = Experiment(
             ("both", "both", 1.0, 1.0),
         )
     ),
-    world=partial(
-        write_world, choice=Choice(voices=(*SEEN_VOICES, ANYONE), max_words=5)
-    ),
-    measure=_measure,
+    world=MANY_VOICES,
+    measure=measure_voices,
 )

@@ -182,6 +182,16 @@ def ranks() -> list[Ranks]:
     return [Ranks(**row) for row in _rows("figure8_ranks")]
 
 
+def modules() -> list[dict[str, Any]]:
+    """Table 6, a module a row: what it is, and its parameters in millions."""
+    return _rows("table6_modules")
+
+
+def stages(source: str = "paper") -> list[dict[str, Any]]:
+    """The stages of training; `source`: who says so, the paper or a released script."""
+    return [row for row in _rows("stages") if row["source"] == source]
+
+
 def _rows(name: str) -> list[dict[str, Any]]:
     path = PAPER_FOLDER / f"{name}.csv"
     if not path.is_file():

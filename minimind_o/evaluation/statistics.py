@@ -1,8 +1,9 @@
-"""Bootstrap intervals: how far a figure would move with other items of its kind.
+"""Intervals: how far a figure would move with other items of its kind, or other seeds.
 
-The items (utterances) are drawn again with replacement, the figure is computed anew,
-and the interval holds the middle of those values (the percentile bootstrap, Efron
-1979; for word error rates Bisani and Ney 2004).
+Of many items (utterances): they are drawn again with replacement, the figure is
+computed anew, and the interval holds the middle of those values (the percentile
+bootstrap, Efron 1979; for word error rates Bisani and Ney 2004). Of a few runs that
+differ by their seed: too few to be drawn from, so Student's t.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import t as student_t
 
 NUM_RESAMPLES = 2000
 
@@ -85,3 +87,22 @@ def bootstrap_mean(
         num_resamples=num_resamples,
         seed=seed,
     )
+
+
+def student_mean(values: Sequence[float], *, level: float = 0.95) -> Estimate:
+    """Mean over runs with different seeds, with Student's interval.
+
+    It takes the runs' figures to be spread as a normal distribution is. Of three runs
+    it is 4.3 standard errors wide to either side, of many it is 2.0. Raises
+    ``ValueError`` for fewer than two values, of which no spread can be known.
+    """
+    found_N = np.asarray(values, dtype=np.float64)
+    if found_N.ndim != 1 or len(found_N) < 2:
+        raise ValueError(f"an interval over seeds needs two values, not {values!r}")
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} is not between 0 and 1")
+    count = len(found_N)
+    error = found_N.std(ddof=1) / np.sqrt(count)
+    reach = float(student_t.ppf((1 + level) / 2, count - 1) * error)
+    value = float(found_N.mean())
+    return Estimate(value=value, low=value - reach, high=value + reach, n=count)

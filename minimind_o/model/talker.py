@@ -1,7 +1,7 @@
 """The Talker: from bridge states and the codes so far to the next 8 codes.
 
 The 8 codebooks share one embedding and one head; each adds an adapter of low rank to
-both (paper, section 3.3; the ranks are the subject of figure 8). The adapters are
+both (paper, section 3; the ranks are the subject of figure 8). The adapters are
 stacked parameters, so that the 8 run as one matrix product. For ablations the two ends
 of that figure are here, too: no adapters (rank 0), and a whole table and a whole head
 of its own for each codebook (rank `FULL`); no released model is of these.

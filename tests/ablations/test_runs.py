@@ -11,6 +11,7 @@ import pytest
 
 from minimind_o.ablations import __main__ as command
 from minimind_o.ablations import runs as running
+from minimind_o.ablations.again import compare_beginning
 from minimind_o.ablations.experiment import Experiment
 from minimind_o.ablations.runs import pending, run_all, runs_of
 from minimind_o.ablations.table import key_of, read_table, table_path
@@ -160,6 +161,23 @@ def test_mistakes_are_one_sentence(options, capsys) -> None:
     assert "--only names settings of one experiment" in capsys.readouterr().err
     assert command.main([tiny.NAME, "--again", *options]) == 2
     assert "run it first, without --again" in capsys.readouterr().err
+
+
+def test_the_beginning_of_a_row_comes_out_again_without_the_rest(
+    bench, tmp_path
+) -> None:
+    experiment = tiny.experiment(steps=8)
+    run(bench, tmp_path, experiment)
+    row = read_table(table_path(tmp_path, tiny.NAME))[1]
+    found = compare_beginning(row, experiment, bench)
+    names = {"curve_train_loss", "curve_text_loss", "curve_audio_loss"}
+    assert {name for name, *_ in found} == names
+    for name, stored, now, is_within in found:
+        assert is_within
+        assert stored.split()[0] == now == f"{row[name][0]:.4f}"
+    row["curve_audio_loss"][0] *= 1.2
+    found = {name: ok for name, *_, ok in compare_beginning(row, experiment, bench)}
+    assert [name for name, ok in found.items() if not ok] == ["curve_audio_loss"]
 
 
 def test_every_experiment_is_known_by_its_name_and_asks_three_seeds() -> None:
