@@ -31,7 +31,7 @@ import torch
 from numpy.typing import NDArray
 
 from minimind_o.ablations.experiment import Measures, Trained
-from minimind_o.ablations.measures import answer, code_losses
+from minimind_o.ablations.measures import answer, clips, code_losses
 from minimind_o.ablations.workbench import Workbench
 from minimind_o.data.facts import spoken
 from minimind_o.data.facts_english import ENGLISH_HETERONYMS
@@ -164,7 +164,8 @@ def judge(run: Trained, most_seen: int) -> Measures:
 
     Measures `NAME_right`, a list of 0 and 1, for `preferred_held_out`,
     `heard_held_out`, `preferred_seen`, `heard_seen` and `probe` (the probe on
-    recordings), and the share of each as `heteronym_NAME`.
+    recordings), and the share of each as `heteronym_NAME`. What it said of the held-out
+    phrases is kept, in their order (`phrase_texts`, `phrase_codes`).
     """
     rows = list(
         read_rows(
@@ -177,11 +178,14 @@ def judge(run: Trained, most_seen: int) -> Measures:
     step = max(1, len(seen) // most_seen)
     groups = {"held_out": held_out, "seen": seen[::step][:most_seen]}
     verdicts: dict[str, list[int]] = {"probe": []}
+    said: Measures = {}
     for name, chosen in groups.items():
         own = [takes[index] for index in chosen]
         templates = [_features_of(run, take[:2]) for take in own]
         verdicts[f"preferred_{name}"] = _preferred(run, own)
         answers = answer(run, [_case(take[0]) for take in own])
+        if name == "held_out":
+            said = clips(answers, max(len(answers), 1), "phrase")
         verdicts[f"heard_{name}"] = [
             int(_is_nearer(_cepstra(decode(run.bench.mimi, a.codes_QF)), *pair))
             for a, pair in zip(answers, templates, strict=True)
@@ -191,6 +195,7 @@ def judge(run: Trained, most_seen: int) -> Measures:
             verdicts["probe"].append(int(_is_nearer(again_right, right, wrong)))
             verdicts["probe"].append(int(_is_nearer(again_wrong, wrong, right)))
     found: Measures = {f"{name}_right": values for name, values in verdicts.items()}
+    found |= said
     for name, values in verdicts.items():
         found[f"heteronym_{name}"] = sum(values) / max(len(values), 1)
     return found

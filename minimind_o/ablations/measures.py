@@ -18,7 +18,7 @@ from torch import Tensor
 
 from minimind_o.ablations.closed_world import num_words
 from minimind_o.ablations.experiment import Measures, Trained
-from minimind_o.ablations.recipe import MAX_LENGTH, SAMPLING
+from minimind_o.ablations.recipe import MAX_LENGTH, NUM_CLIPS, SAMPLING
 from minimind_o.data.collate import collate
 from minimind_o.data.encoders import NO_MEDIA
 from minimind_o.data.examples import ExampleOptions, RowPreparer
@@ -154,6 +154,22 @@ def consistency(
         "answer_words": [num_words(item.hearing.text) for item in items],
         "text_right": [int(item.is_right) for item in items],
         "is_finished": [int(item.is_finished) for item in items],
+        **clips(answers),
+    }
+
+
+def clips(
+    answers: Sequence[BatchAnswer], most: int = NUM_CLIPS, name: str = "clip"
+) -> Measures:
+    """Some of the answers, evenly chosen, to be heard beside the figures.
+
+    `NAME_texts`, and `NAME_codes`, frame-major as in the released schema.
+    """
+    step = max(1, len(answers) // most)
+    chosen = answers[::step][:most]
+    return {
+        f"{name}_texts": [each.text for each in chosen],
+        f"{name}_codes": [each.codes_QF.T.flatten().tolist() for each in chosen],
     }
 
 

@@ -88,8 +88,12 @@ def train(
     steps: int,
     bench: Workbench,
     files: WorldFiles,
+    *,
+    until: int | None = None,
 ) -> tuple[OmniModel, Measures]:
     """Train one setting from its start; the model and its curves.
+
+    `until` breaks the run of `steps` off after that many of them.
 
     Raises:
         UserError: as `minimind_o.training.stage.prepare_stage`.
@@ -105,8 +109,11 @@ def train(
             trainer, batches = begin(
                 recipe, data_of(experiment, setting, files, seed), bench, init
             )
+            count = count if until is None else min(count, until - first)
             _steps(trainer, batches, count, first, steps, curve)
             first += count
+            if first == until:
+                break
             init = Path(scratch) / f"phase_{number}"
             if first < steps:
                 trainer.model.save(init)
