@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from minimind_o.ablations.experiment import Measures, Trained
 from minimind_o.ablations.measures import answer, clips, code_losses
@@ -167,12 +168,7 @@ def judge(run: Trained, most_seen: int) -> Measures:
     recordings), and the share of each as `heteronym_NAME`. What it said of the held-out
     phrases is kept, in their order (`phrase_texts`, `phrase_codes`).
     """
-    rows = list(
-        read_rows(
-            run.files.train.parent / READINGS, run.bench.row_format, BadRows("fatal")
-        )
-    )
-    takes = [rows[i : i + NUM_READINGS] for i in range(0, len(rows), NUM_READINGS)]
+    takes = _takes(run)
     held_out = [i for i, phrase in enumerate(phrases()) if phrase.is_held_out]
     seen = [i for i, phrase in enumerate(phrases()) if not phrase.is_held_out]
     step = max(1, len(seen) // most_seen)
@@ -199,6 +195,23 @@ def judge(run: Trained, most_seen: int) -> Measures:
     for name, values in verdicts.items():
         found[f"heteronym_{name}"] = sum(values) / max(len(values), 1)
     return found
+
+
+def reading_losses(run: Trained) -> tuple[Tensor, Tensor]:
+    """Mean loss of each codebook on the right and on the wrong recordings, (N, Q) each.
+
+    N counts `phrases()`.
+    """
+    rows = [row for take in _takes(run) for row in take[:2]]
+    losses_N2Q = code_losses(run, rows).unflatten(0, (-1, 2))
+    return losses_N2Q[:, 0], losses_N2Q[:, 1]
+
+
+def _takes(run: Trained) -> list[list[Row]]:
+    """The recordings of each phrase."""
+    path = run.files.train.parent / READINGS
+    rows = list(read_rows(path, run.bench.row_format, BadRows("fatal")))
+    return [rows[i : i + NUM_READINGS] for i in range(0, len(rows), NUM_READINGS)]
 
 
 def _case(row: Row) -> Case:

@@ -151,17 +151,26 @@ class Stored:
         )
 
     def compare_blind(
-        self, first: str, second: str, assets: Assets, name: str = "clip"
+        self,
+        first: str,
+        second: str,
+        assets: Assets,
+        name: str = "clip",
+        most: int = 6,
     ) -> ABListener | Note:
-        """Two settings, to be judged blind: a pair for every text and seed."""
+        """Two settings, to be judged blind, in pairs of the same text and seed."""
         found = self.clips((first, second), assets, name)
         if isinstance(found, Note):
             return found
         if _shared(found) is None:
             return Note(f"{first} and {second} have no text in common.")
+        keys = list(found[first])
         pairs = {
-            f"{text}, seed {seed}": (wave, found[second][text, seed])
-            for (text, seed), wave in found[first].items()
+            f"{text}, seed {seed}": (
+                found[first][text, seed],
+                found[second][text, seed],
+            )
+            for text, seed in keys[:: max(1, len(keys) // most)][:most]
         }
         return ABListener((first, second), pairs, seed=0)
 
