@@ -168,7 +168,7 @@ def judge(run: Trained, most_seen: int) -> Measures:
     recordings), and the share of each as `heteronym_NAME`. What it said of the held-out
     phrases is kept, in their order (`phrase_texts`, `phrase_codes`).
     """
-    takes = _takes(run)
+    takes = takes_of(run)
     held_out = [i for i, phrase in enumerate(phrases()) if phrase.is_held_out]
     seen = [i for i, phrase in enumerate(phrases()) if not phrase.is_held_out]
     step = max(1, len(seen) // most_seen)
@@ -202,13 +202,13 @@ def reading_losses(run: Trained) -> tuple[Tensor, Tensor]:
 
     N counts `phrases()`.
     """
-    rows = [row for take in _takes(run) for row in take[:2]]
+    rows = [row for take in takes_of(run) for row in take[:2]]
     losses_N2Q = code_losses(run, rows).unflatten(0, (-1, 2))
     return losses_N2Q[:, 0], losses_N2Q[:, 1]
 
 
-def _takes(run: Trained) -> list[list[Row]]:
-    """The recordings of each phrase."""
+def takes_of(run: Trained) -> list[list[Row]]:
+    """The `NUM_READINGS` recordings of each of `phrases()`."""
     path = run.files.train.parent / READINGS
     rows = list(read_rows(path, run.bench.row_format, BadRows("fatal")))
     return [rows[i : i + NUM_READINGS] for i in range(0, len(rows), NUM_READINGS)]

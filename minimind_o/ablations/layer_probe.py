@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +19,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from minimind_o.ablations.heteronyms import Phrase, phrases
+from minimind_o.ablations.experiment import Trained
+from minimind_o.ablations.heteronyms import Phrase, phrases, takes_of
+from minimind_o.ablations.measures import code_losses
 from minimind_o.data.world import Dialogue
 from minimind_o.evaluation.thinker_probe import (
     RIDGE,
@@ -144,14 +148,82 @@ def reading_probe(
     return np.array(shares), sum(map(len, whole))
 
 
-def _word_state(model: OmniModel, tokenizer: Tokenizer, phrase: Phrase) -> Tensor:
-    """(L, D): where the answer has written the word."""
+def other_readings() -> list[int]:
+    """For each of `phrases()` the number of one with the same word, said otherwise."""
+    found = []
+    for index, phrase in enumerate(phrases()):
+        same, other = (
+            [
+                i
+                for i, each in enumerate(phrases())
+                if each.word == phrase.word and (each.sound == phrase.sound) == is_same
+            ]
+            for is_same in (True, False)
+        )
+        found.append(other[same.index(index) % len(other)])
+    return found
+
+
+def swapped_losses(run: Trained, donors: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """`reading_losses` where the bridge has the word's states from another phrase.
+
+    (Activation patching: only the states at the word itself are exchanged.)
+
+    Args:
+        run: the model and its recordings.
+        donors: for each of `phrases()` the number of the phrase to take from.
+    """
+    tokenizer = run.bench.tokenizer
+    places = [_word_positions(tokenizer, phrase) for phrase in phrases()]
+    bridge = run.model.config.bridge_index + 1
+    states = [look_inside(run.model, ids).states_LTD[bridge] for ids, _ in places]
+    losses = []
+    for donor, (_, mine), take in zip(donors, places, takes_of(run), strict=True):
+        theirs = places[donor][1]
+        count = min(len(mine), len(theirs))
+        given = states[donor][theirs[-count:]]
+        with _bridge_given(run.model, mine[-count:], given):
+            losses.append(code_losses(run, take[:2]))
+    losses_N2Q = torch.stack(losses)
+    return losses_N2Q[:, 0], losses_N2Q[:, 1]
+
+
+@contextmanager
+def _bridge_given(
+    model: OmniModel, places: list[int], states_ND: Tensor
+) -> Iterator[None]:
+    """Inside, the Talker reads these states at these positions."""
+
+    def change(
+        module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        codes_BQT, bridge_BTD = args
+        bridge_BTD = bridge_BTD.clone()
+        bridge_BTD[:, places] = states_ND.to(bridge_BTD)
+        return (codes_BQT, bridge_BTD), kwargs
+
+    handle = model.talker.register_forward_pre_hook(change, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _word_positions(
+    tokenizer: Tokenizer, phrase: Phrase
+) -> tuple[list[int], list[int]]:
+    """A phrase's ids, and where the answer writes the word."""
     match = _MARKED.search(phrase.right)
     assert match is not None
-    end = match.start() + len(match.group(1)) - 1
     text = _encoded(tokenizer, phrase.request)
-    states_LTD = look_inside(model, text.text_ids).states_LTD
-    return states_LTD[:, int(text.answer_positions[end])]
+    letters = slice(match.start(), match.start() + len(match.group(1)))
+    return text.text_ids, sorted(set(text.answer_positions[letters].tolist()))
+
+
+def _word_state(model: OmniModel, tokenizer: Tokenizer, phrase: Phrase) -> Tensor:
+    """(L, D): where the answer has written the whole word."""
+    ids, places = _word_positions(tokenizer, phrase)
+    return look_inside(model, ids).states_LTD[:, places[-1]]
 
 
 def _encoded(tokenizer: Tokenizer, dialogue: Dialogue) -> EncodedConversation:

@@ -78,10 +78,26 @@ def share_preferred(right_NQ: Tensor, wrong_NQ: Tensor) -> float:
 
 def check_share_preferred(answer: Function) -> Function:
     """Check the direction, the codebooks, and that a tie is no preference."""
-    right = torch.tensor([[1.0, 1.0, 9.0], [3.0, 0.5, 0.0], [2.0, 2.0, 1.0]])
-    wrong = torch.tensor([[2.0, 1.0, 0.0], [1.0, 1.0, 9.0], [2.0, 2.0, 2.0]])
-    right = torch.cat([right, torch.tensor([[1.0, 3.0, 0.0], [2.0, 0.5, 5.0]])])
-    wrong = torch.cat([wrong, torch.tensor([[2.0, 2.5, 9.0], [1.0, 2.0, 5.0]])])
+    right = torch.tensor(
+        [
+            [1.0, 1.0, 9.0],
+            [3.0, 0.5, 0.0],
+            [2.0, 2.0, 2.0],
+            [1.0, 3.0, 5.0],
+            [2.0, 0.5, 5.0],
+            [2.0, 2.0, 0.0],
+        ]
+    )
+    wrong = torch.tensor(
+        [
+            [2.0, 1.0, 0.0],
+            [1.0, 1.0, 9.0],
+            [2.0, 2.0, 1.0],
+            [2.0, 2.5, 0.0],
+            [1.0, 2.0, 0.0],
+            [3.0, 3.0, 9.0],
+        ]
+    )
     expected = share_preferred(right, wrong)
 
     def share(better: Tensor) -> float:
@@ -106,7 +122,7 @@ def check_share_preferred(answer: Function) -> Function:
                 (text for value, text in faults.items() if abs(found - value) < 1e-6),
                 f"it is {expected:.2f}",
             )
-            raise Wrong(f"For five phrases you give {found:.2f}: {reason}.")
+            raise Wrong(f"For six phrases you give {found:.2f}: {reason}.")
 
     return mark(answer, share_preferred, examine)
 

@@ -1,19 +1,23 @@
 """Probes and the lens find in a layer what is there."""
 
+import numpy as np
 import pytest
 import torch
 
 from minimind_o import tokenizer as tokenizers
+from minimind_o.ablations.experiment import Setting, Trained, WorldFiles
 from minimind_o.ablations.heteronyms import phrases
 from minimind_o.ablations.layer_probe import (
     TokenStates,
     logit_lens,
+    other_readings,
     reading_probe,
     token_probes,
     token_states,
 )
 from minimind_o.assets import Assets
 from minimind_o.data.world import held_out_texts
+from minimind_o.data.writing import NewRow
 from minimind_o.evaluation.thinker_probe import look_inside
 from minimind_o.model import OmniModel
 from tests.model.tiny import tiny_model
@@ -63,7 +67,8 @@ def test_a_layer_that_holds_this_token_or_the_next_is_told() -> None:
 
     here, after = token_probes(states(400), states(200))
     assert here[0] == after[1] == 1.0
-    assert here[1] < 0.4 and after[0] < 0.4
+    assert here[1] < 0.4
+    assert after[0] < 0.4
 
 
 def test_who_knows_the_word_alone_is_right_in_half(tokenizer, model) -> None:
@@ -90,3 +95,44 @@ def test_a_reading_that_is_in_the_states_is_found(tokenizer, monkeypatch) -> Non
     monkeypatch.setattr(layer_probe, "_word_state", state)
     shares, _ = reading_probe(None, tokenizer, chosen)
     assert list(shares) == [0.5, 1.0]
+
+
+def test_a_donor_has_the_same_word_and_the_other_reading() -> None:
+    donors = other_readings()
+    assert len(donors) == len(phrases())
+    for phrase, donor in zip(phrases(), donors, strict=True):
+        assert phrases()[donor].word == phrase.word
+        assert phrases()[donor].sound != phrase.sound
+
+
+def test_only_the_words_own_states_are_exchanged(bench, tmp_path, monkeypatch) -> None:
+    from minimind_o.ablations import heteronyms, layer_probe
+
+    live = [phrase for phrase in phrases() if phrase.word == "live"]
+    few = (live[0], live[-1])
+    for module in (heteronyms, layer_probe):
+        monkeypatch.setattr(module, "phrases", lambda: few)
+    prompt = NewRow(
+        turns=[],
+        reference_codes=np.zeros((8, 3), int),
+        speaker=np.ones(bench.config.speaker_embedding_size, np.float32),
+    )
+    heteronyms.write_readings(bench, tmp_path, "ada", prompt)
+    names = {name: tmp_path / name for name in ("train", "validation", "questions")}
+    run = Trained(
+        model=OmniModel.from_pretrained(bench.assets.omni).eval(),
+        setting=Setting(name="x", what="x"),
+        seed=0,
+        bench=bench,
+        files=WorldFiles(**names),
+        data={},
+    )
+    untouched = torch.stack(heteronyms.reading_losses(run))
+    assert untouched.shape == (2, 2, 8)
+    torch.testing.assert_close(
+        torch.stack(layer_probe.swapped_losses(run, [0, 1])), untouched
+    )
+    assert layer_probe.other_readings() == [1, 0]
+    swapped = torch.stack(layer_probe.swapped_losses(run, [1, 0]))
+    assert not torch.allclose(swapped, untouched)
+    torch.testing.assert_close(torch.stack(heteronyms.reading_losses(run)), untouched)
