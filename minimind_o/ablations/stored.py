@@ -60,15 +60,12 @@ class Stored:
 
     def __repr__(self) -> str:
         name = self.experiment.name
-        table = f"data/results/{name}.parquet"
-        make = f"'python -m minimind_o.ablations {name}'"
-        if not self.rows:
-            return f"{table} is not there yet: {make} makes its {self.num_wanted} runs."
         if not self.is_complete:
             return (
-                f"{table} has {len(self.rows)} of {self.num_wanted} runs: {make} makes "
-                "the others."
+                f"{name}: {len(self.rows)} of {self.num_wanted} runs are stored; to make "
+                f"the others: python -m minimind_o.ablations {name}"
             )
+        table = f"data/results/{name}.parquet"
         seeds = ", ".join(str(seed) for seed in sorted({r["seed"] for r in self.rows}))
         return (
             f"{table}: {len(self.experiment.settings)} settings, seeds {seeds}, "

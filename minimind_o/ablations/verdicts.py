@@ -52,10 +52,16 @@ class Difference:
         return bool((self.by_seed > 0).all())
 
     def __str__(self) -> str:
-        low, mean, high = (f(self.by_seed) for f in (np.min, np.mean, np.max))
+        low, mean, high = self.by_seed.min(), self.by_seed.mean(), self.by_seed.max()
+        if self.holds:
+            remark = ""
+        elif (self.by_seed < 0).all():
+            remark = ": worse with every seed"
+        else:
+            remark = ": not with every seed"
         return (
             f"{self.measure}: {self.better} better than {self.worse} by {mean:.3f} "
-            f"[{low:.3f}, {high:.3f}]" + ("" if self.holds else ", not with every seed")
+            f"[{low:.3f}, {high:.3f}]{remark}"
         )
 
 

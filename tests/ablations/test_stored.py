@@ -37,15 +37,15 @@ def test_an_absent_table_is_one_line_with_the_command(tmp_path) -> None:
         table.compare_blind("at_once", "staggered", Assets.find()).twin(),
     ):
         assert repr(shown) == (
-            "data/results/delay.parquet is not there yet: 'python -m "
-            "minimind_o.ablations delay' makes its 9 runs."
+            "delay: 0 of 9 runs are stored; to make the others: python -m "
+            "minimind_o.ablations delay"
         )
 
 
 def test_a_table_with_runs_missing_is_not_drawn(tmp_path) -> None:
     write(tmp_path, seeds=(0, 1))
     table = stored("delay", tmp_path)
-    assert "has 6 of 9 runs" in repr(table)
+    assert "delay: 6 of 9 runs are stored" in repr(table)
     assert isinstance(table.draw(ablation_plots.training), Note)
     assert table.row("staggered", 1)["setting"] == "staggered"
     assert table.row("staggered", 2) is None
@@ -61,7 +61,7 @@ def test_a_whole_table_is_drawn_and_judged(tmp_path) -> None:
 
 def test_shorter_runs_make_no_table_whole(tmp_path) -> None:
     write(tmp_path, seeds=(0,), steps=2)
-    assert "is not there yet" in repr(stored("delay", tmp_path, seeds=(0,)))
+    assert "0 of 3 runs" in repr(stored("delay", tmp_path, seeds=(0,)))
 
 
 def test_a_curve_is_read_where_it_noted_the_step(tmp_path) -> None:

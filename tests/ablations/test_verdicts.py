@@ -117,3 +117,17 @@ def test_a_gain_of_the_start_alone_is_no_gain_of_the_width(
     found = verdicts.width(width_rows(gain, start))
     assert found.judgement == judgement
     assert "CER 0.090 at 768, 0.277 at 384" in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("gains", "remark"),
+    [((0.1, 0.2), "by 0.150 [0.100, 0.200]"), ((-0.1, 0.2), "not with every seed"),
+     ((-0.1, -0.2), "worse with every seed")],
+)  # fmt: skip
+def test_a_difference_tells_its_signs(gains, remark) -> None:
+    rows = [
+        row("delay", name, seed, cer=0.5 - gain * (name == "a"))
+        for seed, gain in enumerate(gains)
+        for name in ("a", "b")
+    ]
+    assert str(verdicts.difference(rows, "a", "b", "cer")).endswith(remark)
