@@ -62,8 +62,8 @@ class Stored:
         name = self.experiment.name
         if not self.is_complete:
             return (
-                f"{name}: {len(self.rows)} of {self.num_wanted} runs are stored; to make "
-                f"the others: python -m minimind_o.ablations {name}"
+                f"{name}: {len(self.rows)} of {self.num_wanted} runs are stored; to "
+                f"make the others: python -m minimind_o.ablations {name}"
             )
         table = f"data/results/{name}.parquet"
         seeds = ", ".join(str(seed) for seed in sorted({r["seed"] for r in self.rows}))
