@@ -68,7 +68,7 @@ def compare_beginning(
         stored["steps"],
         bench,
         world_files(experiment, bench),
-        stop_after=stored["curve_step"][0],
+        until=stored["curve_step"][0],
     )
     # Curves of several codebooks are lists of lists, laid end to end.
     names = [

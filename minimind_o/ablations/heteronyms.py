@@ -29,9 +29,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from minimind_o.ablations.experiment import Measures, Trained
-from minimind_o.ablations.measures import answer, code_losses
+from minimind_o.ablations.measures import answer, code_losses, coded_clips
 from minimind_o.ablations.workbench import Workbench
 from minimind_o.data.facts import spoken
 from minimind_o.data.facts_english import ENGLISH_HETERONYMS
@@ -164,24 +165,23 @@ def judge(run: Trained, most_seen: int) -> Measures:
 
     Measures `NAME_right`, a list of 0 and 1, for `preferred_held_out`,
     `heard_held_out`, `preferred_seen`, `heard_seen` and `probe` (the probe on
-    recordings), and the share of each as `heteronym_NAME`.
+    recordings), and the share of each as `heteronym_NAME`. What it said of the held-out
+    phrases is kept, in their order (`phrase_texts`, `phrase_codes`).
     """
-    rows = list(
-        read_rows(
-            run.files.train.parent / READINGS, run.bench.row_format, BadRows("fatal")
-        )
-    )
-    takes = [rows[i : i + NUM_READINGS] for i in range(0, len(rows), NUM_READINGS)]
+    takes = takes_of(run)
     held_out = [i for i, phrase in enumerate(phrases()) if phrase.is_held_out]
     seen = [i for i, phrase in enumerate(phrases()) if not phrase.is_held_out]
     step = max(1, len(seen) // most_seen)
     groups = {"held_out": held_out, "seen": seen[::step][:most_seen]}
     verdicts: dict[str, list[int]] = {"probe": []}
+    said: Measures = {}
     for name, chosen in groups.items():
         own = [takes[index] for index in chosen]
         templates = [_features_of(run, take[:2]) for take in own]
         verdicts[f"preferred_{name}"] = _preferred(run, own)
         answers = answer(run, [_case(take[0]) for take in own])
+        if name == "held_out":
+            said = coded_clips(answers, max(len(answers), 1), "phrase")
         verdicts[f"heard_{name}"] = [
             int(_is_nearer(_cepstra(decode(run.bench.mimi, a.codes_QF)), *pair))
             for a, pair in zip(answers, templates, strict=True)
@@ -191,9 +191,27 @@ def judge(run: Trained, most_seen: int) -> Measures:
             verdicts["probe"].append(int(_is_nearer(again_right, right, wrong)))
             verdicts["probe"].append(int(_is_nearer(again_wrong, wrong, right)))
     found: Measures = {f"{name}_right": values for name, values in verdicts.items()}
+    found |= said
     for name, values in verdicts.items():
         found[f"heteronym_{name}"] = sum(values) / max(len(values), 1)
     return found
+
+
+def reading_losses(run: Trained) -> tuple[Tensor, Tensor]:
+    """Mean loss of each codebook on the right and on the wrong recordings, (N, Q) each.
+
+    N counts `phrases()`.
+    """
+    rows = [row for take in takes_of(run) for row in take[:2]]
+    losses_N2Q = code_losses(run, rows).unflatten(0, (-1, 2))
+    return losses_N2Q[:, 0], losses_N2Q[:, 1]
+
+
+def takes_of(run: Trained) -> list[list[Row]]:
+    """The `NUM_READINGS` recordings of each of `phrases()`."""
+    path = run.files.train.parent / READINGS
+    rows = list(read_rows(path, run.bench.row_format, BadRows("fatal")))
+    return [rows[i : i + NUM_READINGS] for i in range(0, len(rows), NUM_READINGS)]
 
 
 def _case(row: Row) -> Case:

@@ -156,6 +156,22 @@ def consistency(
         "answer_words": [num_words(item.hearing.text) for item in items],
         "text_right": [int(item.is_right) for item in items],
         "is_finished": [int(item.is_finished) for item in items],
+        **coded_clips(answers),
+    }
+
+
+def coded_clips(
+    answers: Sequence[BatchAnswer], most: int = NUM_CLIPS, name: str = "clip"
+) -> Measures:
+    """Some of the answers, evenly chosen, to be heard beside the figures.
+
+    `NAME_texts`, and `NAME_codes`, frame-major as in the released schema.
+    """
+    step = max(1, len(answers) // most)
+    chosen = answers[::step][:most]
+    return {
+        f"{name}_texts": [each.text for each in chosen],
+        f"{name}_codes": [each.codes_QF.T.flatten().tolist() for each in chosen],
     }
 
 

@@ -26,8 +26,8 @@ MAX_LENGTH = 256
 NUM_CURVE_POINTS = 8
 NUM_ANSWERS = 48
 """Answers generated and listened to at the end of a run, at most."""
-NUM_CLIPS = 3
-"""Answers of a run whose sound is kept, by experiments that keep any."""
+NUM_CLIPS = 4
+"""Answers of a run that its row keeps, to be heard."""
 CODE_NOISE = 0.05
 
 RECIPE = TrainingRecipe(

@@ -161,6 +161,7 @@ def measure(run: Run, bench: Workbench, assets: str | None) -> dict[str, Any]:
         "recipe": recipe,
         "commit": COMMIT,
         "machine": machine_kind(bench.device),
+        "codec": codec_name(bench.assets.mimi),
         "minutes": (time.monotonic() - started) / 60,
         "cpu_minutes": (_cpu_seconds() - worked) / 60,
         "command": run.command(assets),

@@ -7,14 +7,17 @@ share everything, and eight whole tables and heads, so that they share nothing. 
 largest rank is the Talker's width, at which an adapter has more parameters than a whole
 table.
 
-No answers are generated: the question is what the codes cost, and the loss on held-out
-questions in the learned voice says that with far less noise than a transcriber.
+No answers are judged: the question is what the codes cost, and the loss on held-out
+questions in the learned voice says that with far less noise than a transcriber. A few
+are generated, to be heard.
 """
 
 from functools import partial
 
-from minimind_o.ablations.closed_world import asked_aloud, write_world
+from minimind_o.ablations.closed_world import asked_aloud, choose, write_world
 from minimind_o.ablations.experiment import Experiment, Measures, Setting, Trained
+from minimind_o.ablations.measures import answer, cases_of, coded_clips
+from minimind_o.ablations.recipe import NUM_CLIPS
 from minimind_o.config import FULL
 
 RANKS = (4, 16, 64, 256)
@@ -32,6 +35,7 @@ def _measure(run: Trained) -> Measures:
     return {
         "embedding_rank": config.talker_embedding_rank,
         "head_rank": config.talker_head_rank,
+        **coded_clips(answer(run, choose(cases_of(run), NUM_CLIPS))),
     }
 
 

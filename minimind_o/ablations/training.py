@@ -91,13 +91,11 @@ def train(
     bench: Workbench,
     files: WorldFiles,
     *,
-    stop_after: int | None = None,
+    until: int | None = None,
 ) -> tuple[OmniModel, Measures]:
     """Train one setting from its start; the model and its curves.
 
-    Args:
-        stop_after: steps of the run to make, as if all of them were to follow; None:
-            all of them.
+    `until` breaks the run of `steps` off after that many of them.
 
     Raises:
         UserError: as `minimind_o.training.stage.prepare_stage`.
@@ -110,10 +108,6 @@ def train(
         for number, (recipe, count) in enumerate(
             phases_of(setting, recipe_of(experiment, steps, seed))
         ):
-            if stop_after is not None:
-                count = min(count, stop_after - first)
-                if count <= 0:
-                    break
             trainer, batches = begin(
                 recipe,
                 data_of(experiment, setting, files, seed),
@@ -121,8 +115,11 @@ def train(
                 init,
                 setting.swap,
             )
+            count = count if until is None else min(count, until - first)
             _steps(trainer, batches, count, first, steps, curve)
             first += count
+            if first == until:
+                break
             init = Path(scratch) / f"phase_{number}"
             if first < steps:
                 trainer.model.save(init)

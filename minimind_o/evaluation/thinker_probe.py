@@ -1,6 +1,7 @@
 """A look inside the Thinker: attention and states of every layer, and what they know.
 
-Shapes: T position, D width, H head, N word, L layer (the embedding is layer 0).
+Shapes: T position, D width, H head, N word, K label, L layer (the embedding
+is layer 0).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from minimind_o.model import OmniModel
 from minimind_o.model.blocks import Captured
 from minimind_o.tokenizer import Tokenizer
 
+RIDGE = 1e-2
+"""Of a probe, for each state that it is fitted on."""
 _MARKED = re.compile(r"([A-Za-z']+)\{([^}]*)\}")
 
 
@@ -125,17 +128,23 @@ def probe_layers(
     labels = [word.sound for word in fresh]
     shares = []
     for layer in range(len(known[0].states_LD)):
-        inputs = _with_one(torch.stack([word.states_LD[layer] for word in known]))
-        ridge = 1e-2 * len(inputs) * torch.eye(inputs.shape[1], dtype=torch.double)
-        weights = torch.linalg.solve(inputs.T @ inputs + ridge, inputs.T @ wanted)
-        tested = _with_one(torch.stack([word.states_LD[layer] for word in fresh]))
+        inputs = with_one(torch.stack([word.states_LD[layer] for word in known]))
+        weights = fit_probe(inputs, wanted, RIDGE * len(inputs))
+        tested = with_one(torch.stack([word.states_LD[layer] for word in fresh]))
         guessed = (tested @ weights).argmax(dim=1).tolist()
         right = [sounds[g] == label for g, label in zip(guessed, labels, strict=True)]
         shares.append(float(np.mean(right)))
     return np.array(shares)
 
 
-def _with_one(states_ND: Tensor) -> Tensor:
+def fit_probe(states_ND: Tensor, targets_NK: Tensor, ridge: float) -> Tensor:
+    """Weights (D, K) of the linear map from states to targets: ridge regression."""
+    identity_DD = torch.eye(states_ND.shape[1], dtype=states_ND.dtype)
+    square_DD = states_ND.T @ states_ND + ridge * identity_DD
+    return torch.linalg.solve(square_DD, states_ND.T @ targets_NK)
+
+
+def with_one(states_ND: Tensor) -> Tensor:
     """Normalised states and a column of ones."""
     states = torch.nn.functional.normalize(states_ND.double(), dim=1) * 4
     return torch.cat([states, torch.ones(len(states), 1, dtype=torch.double)], dim=1)

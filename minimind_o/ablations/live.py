@@ -1,0 +1,75 @@
+"""The beginning of a stored run, made here: a point of its curve in a minute or two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from minimind_o.ablations.recipe import NUM_CURVE_POINTS
+from minimind_o.ablations.runs import runs_of, world_files
+from minimind_o.ablations.stored import Stored
+from minimind_o.ablations.training import train
+from minimind_o.ablations.workbench import Workbench
+from minimind_o.assets import Assets
+from minimind_o.figures import REPOSITORY
+from minimind_o.model import OmniModel
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Beginning:
+    """A run that was broken off at the first point of its curve.
+
+    here, stored: the audio loss on held-out questions, in nats; `stored` is None where
+        the table has no such run yet.
+    """
+
+    model: OmniModel
+    setting: str
+    seed: int
+    step: int
+    num_steps: int
+    here: float
+    stored: float | None
+
+    def __repr__(self) -> str:
+        stored = "not there yet" if self.stored is None else f"{self.stored:.3f}"
+        return (
+            f"{self.setting}, seed {self.seed}, step {self.step} of {self.num_steps}: "
+            f"audio loss {self.here:.3f} here, stored: {stored}"
+        )
+
+
+def workbench(assets: Assets) -> Workbench:
+    """For a notebook: on the CPU, with the data that the command makes and keeps."""
+    return Workbench(
+        assets=assets,
+        work=REPOSITORY / "runs" / "ablations",
+        device=torch.device("cpu"),
+    )
+
+
+def begin_run(
+    table: Stored, setting: str, bench: Workbench, seed: int = 0
+) -> Beginning:
+    """Begin the run of a setting and a seed exactly as it was run, and stop early.
+
+    Raises:
+        UserError: no such setting, or an asset is missing.
+    """
+    experiment = table.experiment
+    (run,) = runs_of(experiment, (seed,), only=(setting,))
+    step = max(1, run.steps // NUM_CURVE_POINTS)
+    files = world_files(experiment, bench)
+    model, curve = train(
+        experiment, run.setting, seed, run.steps, bench, files, until=step
+    )
+    return Beginning(
+        model=model,
+        setting=setting,
+        seed=seed,
+        step=step,
+        num_steps=run.steps,
+        here=curve["audio_loss"],
+        stored=table.at_step("audio_loss", setting, seed, step),
+    )
