@@ -19,20 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from scipy import stats
-
 from minimind_o.ablations.experiment import Experiment, Prediction
 from minimind_o.ablations.own import load_file
 from minimind_o.ablations.table import RESULTS, read_table, table_path
 from minimind_o.errors import UserError
-from minimind_o.evaluation.statistics import Estimate
+from minimind_o.evaluation.statistics import Estimate, student_mean
 
 Row = Mapping[str, Any]
 Verdict = Literal["lower", "higher", "same", "undecided"]
 VERDICTS: tuple[Verdict, ...] = ("lower", "higher", "same", "undecided")
 MIN_SEEDS = 3
-LEVEL = 0.95
 NOT_VARIED = {"recipe.seed"}
 
 
@@ -43,21 +39,6 @@ class Check:
     name: str
     is_met: bool
     said: str
-
-
-def paired_interval(differences: Sequence[float], level: float = LEVEL) -> Estimate:
-    """Mean of the differences, one for each seed, with Student's interval.
-
-    Raises:
-        ValueError: there are fewer than two, and so no telling how far they scatter.
-    """
-    values_N = np.asarray(differences, dtype=np.float64)
-    if len(values_N) < 2:
-        raise ValueError("an interval needs at least two seeds")
-    mean = float(values_N.mean())
-    error = float(values_N.std(ddof=1)) / math.sqrt(len(values_N))
-    reach = float(stats.t.ppf((1 + level) / 2, len(values_N) - 1)) * error
-    return Estimate(value=mean, low=mean - reach, high=mean + reach, n=len(values_N))
 
 
 def verdict_of(interval: Estimate, margin: float = 0.0) -> Verdict:
@@ -247,7 +228,7 @@ def _is_borne_out(
     if len(found) < 2:
         said = "two seeds of both are the least for an interval"
         return Check(name="a verdict from the interval", is_met=False, said=said)
-    interval = paired_interval(found)
+    interval = student_mean(found)
     right = verdict_of(interval, prediction.margin)
     said = f"{prediction.measure}, setting minus baseline: {interval}: {right}"
     if right != verdict:

@@ -98,7 +98,7 @@ def student_mean(values: Sequence[float], *, level: float = 0.95) -> Estimate:
     """
     found_N = np.asarray(values, dtype=np.float64)
     if found_N.ndim != 1 or len(found_N) < 2:
-        raise ValueError(f"an interval over seeds needs two values, not {values!r}")
+        raise ValueError(f"an interval needs two values, of two seeds, not {values!r}")
     if not 0 < level < 1:
         raise ValueError(f"level {level} is not between 0 and 1")
     count = len(found_N)

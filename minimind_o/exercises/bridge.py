@@ -10,9 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from minimind_o.evaluation.thinker_probe import fit_probe
-from minimind_o.exercises.marking import Function, Wrong, mark, same_shape
+from minimind_o.exercises.marking import (
+    MAX_DIFFERENCE,
+    Function,
+    Wrong,
+    mark,
+    same_numbers,
+)
 
-MAX_DIFFERENCE = 1e-4
 EPS = 1e-6
 WORD_CODEBOOKS = 2
 
@@ -43,7 +48,7 @@ def check_read_layers(answer: Function) -> Function:
 
     def examine(read: Function) -> None:
         found = read(states.clone(), scale.clone(), table.clone())
-        _same(found, read_layers(states, scale, table), faults)
+        same_numbers(found, read_layers(states, scale, table), faults)
 
     return mark(answer, read_layers, examine)
 
@@ -64,7 +69,7 @@ def check_fit_probe(answer: Function) -> Function:
 
     def examine(fit: Function) -> None:
         found = fit(states.clone(), targets.clone(), 0.5)
-        _same(found, fit_probe(states, targets, 0.5), faults)
+        same_numbers(found, fit_probe(states, targets, 0.5), faults)
 
     return mark(answer, fit_probe, examine)
 
@@ -125,12 +130,3 @@ def check_share_preferred(answer: Function) -> Function:
             raise Wrong(f"For six phrases you give {found:.2f}: {reason}.")
 
     return mark(answer, share_preferred, examine)
-
-
-def _same(found: Tensor, right: Tensor, faults: dict[str, Tensor]) -> None:
-    same_shape(found, right)
-    for fault, wrong in faults.items():
-        if torch.allclose(found, wrong, atol=MAX_DIFFERENCE):
-            raise Wrong(f"So far so good, but {fault}.")
-    if not torch.allclose(found, right, atol=MAX_DIFFERENCE):
-        raise Wrong("The numbers differ from the package's.")

@@ -14,11 +14,11 @@ from minimind_o.exercises.marking import (
     Wrong,
     mark,
     same_number,
+    same_numbers,
     same_shape,
 )
 from minimind_o.model.projectors import Projector
 
-MAX_DIFFERENCE = 1e-4
 WINDOW_MS, HOP_MS, STACKED = 25, 10, 6
 
 
@@ -75,12 +75,7 @@ def check_project(answer: Function) -> Function:
                     F.relu(hidden)
                 ),
             }
-        same_shape(found, right)
-        for fault, wrong in faults.items():
-            if torch.allclose(found, wrong, atol=MAX_DIFFERENCE):
-                raise Wrong(f"So far so good, but {fault}.")
-        if not torch.allclose(found, right, atol=MAX_DIFFERENCE):
-            raise Wrong("The numbers differ from the projector's.")
+        same_numbers(found, right, faults, whose="projector")
 
     return mark(answer, project, examine)
 

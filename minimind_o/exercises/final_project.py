@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minimind_o.ablations.review import VERDICTS, paired_interval, verdict_of
-from minimind_o.evaluation.statistics import Estimate
+from minimind_o.ablations.review import VERDICTS, verdict_of
+from minimind_o.evaluation.statistics import Estimate, student_mean
 from minimind_o.exercises.marking import Function, Wrong, mark
 
 
 def seed_interval(differences: Sequence[float]) -> tuple[float, float]:
     """Student's 95 % interval for the mean of the differences, one for each seed."""
-    found = paired_interval(differences)
+    found = student_mean(differences)
     return found.low, found.high
 
 

@@ -8,12 +8,15 @@ own where it is not, so that the rest of the notebook runs either way.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 Function = Callable[..., Any]
+MAX_DIFFERENCE = 1e-4
 
 
 class Wrong(Exception):
@@ -86,6 +89,26 @@ def same_shape(found: Any, right: Any) -> None:
             f"The result has shape {tuple(found.shape)}; it must be "
             f"{tuple(right.shape)}."
         )
+
+
+def same_numbers(
+    found: Tensor, right: Tensor, faults: Mapping[str, Tensor], whose: str = "package"
+) -> None:
+    """Compare two tensors, shapes and all, to 1e-4.
+
+    Args:
+        faults: what would come out of a mistake, by what to say of it.
+        whose: the numbers that are right.
+
+    Raises:
+        Wrong: with the mistake, where it is a known one.
+    """
+    same_shape(found, right)
+    for fault, wrong in faults.items():
+        if torch.allclose(found, wrong, atol=MAX_DIFFERENCE):
+            raise Wrong(f"So far so good, but {fault}.")
+    if not torch.allclose(found, right, atol=MAX_DIFFERENCE):
+        raise Wrong(f"The numbers differ from the {whose}'s.")
 
 
 def same_array(found: Any, expected: np.ndarray, question: str) -> None:

@@ -16,10 +16,8 @@ from minimind_o.exercises.marking import (
     Wrong,
     mark,
     same_number,
-    same_shape,
+    same_numbers,
 )
-
-MAX_DIFFERENCE = 1e-4
 
 
 def embed_codes(
@@ -61,7 +59,7 @@ def check_embed_codes(answer: Function) -> Function:
     def examine(embed: Function) -> None:
         arguments = (codes, shared, tables, adapters)
         found = embed(*(argument.clone() for argument in arguments))
-        _same(found, right, faults)
+        same_numbers(found, right, faults)
 
     return mark(answer, embed_codes, examine)
 
@@ -159,16 +157,7 @@ def check_cut_rank(answer: Function) -> Function:
     }
 
     def examine(cut: Function) -> None:
-        _same(cut(matrix.clone(), 2), cut_rank(matrix, 2), faults)
-        _same(cut(matrix.clone(), 4), matrix, {})
+        same_numbers(cut(matrix.clone(), 2), cut_rank(matrix, 2), faults)
+        same_numbers(cut(matrix.clone(), 4), matrix, {})
 
     return mark(answer, cut_rank, examine)
-
-
-def _same(found: Tensor, right: Tensor, faults: dict[str, Tensor]) -> None:
-    same_shape(found, right)
-    for fault, wrong in faults.items():
-        if torch.allclose(found, wrong, atol=MAX_DIFFERENCE):
-            raise Wrong(f"So far so good, but {fault}.")
-    if not torch.allclose(found, right, atol=MAX_DIFFERENCE):
-        raise Wrong("The numbers differ from the package's.")

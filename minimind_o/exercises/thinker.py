@@ -11,9 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from minimind_o.exercises.marking import Function, Wrong, mark, same_shape
-
-MAX_DIFFERENCE = 1e-4
+from minimind_o.exercises.marking import Function, Wrong, mark, same_numbers
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -48,7 +46,7 @@ def check_attend(answer: Function) -> Function:
     def examine(write: Function) -> None:
         found = write(queries.clone(), keys.clone(), values.clone())
         right = attend(queries, keys, values)
-        _same(found, right, faults)
+        same_numbers(found, right, faults)
 
     return mark(answer, attend, examine)
 
@@ -77,7 +75,7 @@ def check_rotate(answer: Function) -> Function:
 
     def examine(turn: Function) -> None:
         found = turn(vector.clone(), angles.clone())
-        _same(found, rotate(vector, angles), faults)
+        same_numbers(found, rotate(vector, angles), faults)
 
     return mark(answer, rotate, examine)
 
@@ -114,12 +112,3 @@ def check_balance(answer: Function) -> Function:
                 raise Wrong(f"For {question} you give {found:.3f}; it is {right:.3f}.")
 
     return mark(answer, balance, examine)
-
-
-def _same(found: Tensor, right: Tensor, faults: dict[str, Tensor]) -> None:
-    same_shape(found, right)
-    for fault, wrong in faults.items():
-        if torch.allclose(found, wrong, atol=MAX_DIFFERENCE):
-            raise Wrong(f"So far so good, but {fault}.")
-    if not torch.allclose(found, right, atol=MAX_DIFFERENCE):
-        raise Wrong("The numbers differ from the package's.")

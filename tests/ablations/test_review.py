@@ -10,14 +10,13 @@ from minimind_o.ablations.experiment import Experiment, Prediction, Setting
 from minimind_o.ablations.review import (
     differences,
     main,
-    paired_interval,
     review,
     review_text,
     verdict_of,
 )
 from minimind_o.ablations.review_page import write_page
 from minimind_o.errors import UserError
-from minimind_o.evaluation.statistics import Estimate
+from minimind_o.evaluation.statistics import Estimate, student_mean
 from tests.ablations import tiny
 
 PREDICTION = Prediction(
@@ -75,13 +74,13 @@ def test_a_whole_table_and_a_true_verdict_lack_nothing() -> None:
 def test_the_interval_is_students_of_the_differences() -> None:
     found = differences(table(), PREDICTION)
     assert found == pytest.approx([-0.2, -0.25, -0.2])
-    interval = paired_interval(found)
+    interval = student_mean(found)
     # Mean -0.21667, standard error 0.016667, t(0.975, 2) = 4.30265.
     assert interval.value == pytest.approx(-0.216667, abs=1e-5)
     assert interval.low == pytest.approx(-0.288378, abs=1e-5)
     assert interval.high == pytest.approx(-0.144956, abs=1e-5)
     with pytest.raises(ValueError, match="two seeds"):
-        paired_interval([0.1])
+        student_mean([0.1])
 
 
 def test_a_wrong_prediction_is_no_fault() -> None:
