@@ -6,8 +6,16 @@ import pytest
 
 from minimind_o.figures import bar
 from tests.fuzz import __main__ as command
-from tests.fuzz.campaign import Campaign, Finding, Limits, Outcome, save_finding
+from tests.fuzz.campaign import (
+    Campaign,
+    Finding,
+    Limits,
+    Outcome,
+    save_finding,
+    try_one,
+)
 from tests.fuzz.planted import READERS
+from tests.fuzz.readers import Reader
 
 LIMITS = Limits(seconds=30.0, megabytes=40)  # a busy machine is slow, and no finding
 SHORT = Limits(seconds=2.0, megabytes=40)
@@ -24,6 +32,16 @@ def test_a_planted_fault_is_found_and_the_rest_is_read(kind: str) -> None:
     assert [(f.kind, f.number) for f in outcome.findings] == [(kind, 4)]
     assert outcome.inputs == sum(shown) == 9
     assert outcome.survived == 4
+
+
+def test_memory_of_earlier_inputs_hides_nothing() -> None:
+    def eat(megabytes: int) -> Reader:
+        return Reader(read=lambda _: bytearray(megabytes << 20), seeds=list)
+
+    plenty = Limits(megabytes=1_000)
+    assert try_one(eat(300), b"", plenty) is None  # the most this process has had
+    found = try_one(eat(100), b"", Limits(megabytes=40))
+    assert found is not None and found[0] == "memory"
 
 
 def test_without_findings_all_inputs_have_been_survived() -> None:
