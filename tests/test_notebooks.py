@@ -25,6 +25,8 @@ ABSOLUTE_PATH = re.compile(
 )
 EMBEDDED_DATA = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=\s]*")
 WARNING = re.compile(r"\b\w*Warning\b")
+ENDING = ["Summary", "Further reading"]
+REPOSITORY_FILE = re.compile(r"`((?:minimind_o|benchmarks|runs|tests|data)/[\w./-]+)`")
 
 Notebook = dict[str, Any]
 Cell = dict[str, Any]
@@ -142,6 +144,25 @@ def missing_opening(notebook: Notebook, name: str) -> Iterator[str]:
             yield f"its opening does not tell the {word}s"
 
 
+def missing_ending(notebook: Notebook, name: str) -> Iterator[str]:
+    if "solutions" in name:
+        return
+    text = "\n".join(
+        source(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown"
+    )
+    headings = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    if headings[-2:] != ENDING:
+        yield f"it does not end with {' and '.join(ENDING)}"
+
+
+def files_not_there(notebook: Notebook, name: str) -> Iterator[str]:
+    for place, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] == "markdown":
+            for path in REPOSITORY_FILE.findall(source(cell)):
+                if not (REPOSITORY / path).exists():
+                    yield f"cell {place} names {path}, which is not there"
+
+
 RULES: tuple[Rule, ...] = (
     stripped_outputs,
     unordered_counts,
@@ -149,6 +170,8 @@ RULES: tuple[Rule, ...] = (
     warnings_and_errors,
     long_cells,
     missing_opening,
+    missing_ending,
+    files_not_there,
 )
 
 
@@ -198,6 +221,7 @@ GOOD = [
     code("math.tau > 6", 3, value("True")),
     code("Audio('a.wav')", 4, value('<audio src="data:audio/wav;base64,A /tmp/x">')),
     markdown("See https://example.org/home/page and `data/nano/mimi`, 1/work/2."),
+    markdown("## Summary\n\nHeard.\n\n## Further reading"),
 ]
 
 
@@ -235,6 +259,9 @@ def test_a_good_notebook_has_no_faults():
         (missing_opening, [code("x = 1", 1)]),
         (missing_opening, [markdown("# Title\n\nGoals: a. Minutes: 3.")]),
         (missing_opening, [markdown("Goals, minutes, hardware")]),
+        (missing_ending, [markdown("## Further reading")]),
+        (missing_ending, [markdown("## Summary\n## Further reading\n## More")]),
+        (files_not_there, [markdown("look into `minimind_o/nowhere.py`")]),
     ],
 )
 def test_a_planted_fault_is_found(rule, cells):
