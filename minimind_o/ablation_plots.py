@@ -8,6 +8,7 @@ Settings differ in colour and in marker, so that the figures can be read in grey
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -59,10 +60,10 @@ def caption(rows: Sequence[Row]) -> str:
     first = rows[0]
     seeds = ", ".join(str(seed) for seed in sorted({row["seed"] for row in rows}))
     commits = ", ".join(sorted({row["commit"] for row in rows}))
+    command = shlex.join(shlex.split(first["command"])[:4])  # with all its settings
     return (
-        f"data/results/{first['experiment']}.parquet: python -m minimind_o.ablations "
-        f"{first['experiment']}; {first['steps']} steps, seeds {seeds}, "
-        f"commit {commits}"
+        f"data/results/{first['experiment']}.parquet: {command}; "
+        f"{first['steps']} steps, seeds {seeds}, commit {commits}"
     )
 
 

@@ -23,6 +23,7 @@ def row(experiment: str, setting: str, seed: int, **measures) -> dict:
         "seed": seed,
         "steps": 20,
         "commit": "abc1234",
+        "command": f"python -m minimind_o.ablations {experiment} --only {setting}",
         "config": json.dumps({"num_experts": 2}),
         "curve_step": STEPS,
         "audio_loss": 2.0 + seed,
@@ -95,6 +96,9 @@ def test_the_caption_names_table_command_and_commit() -> None:
     assert "python -m minimind_o.ablations delay" in text
     assert "seeds 0, 2" in text
     assert "abc1234, def5678" in text
+    rows = [row("mine", "a", 0, command="python -m minimind_o.ablations mine.py -x")]
+    text = plots.training(rows).get_supxlabel()
+    assert "python -m minimind_o.ablations mine.py;" in text
 
 
 def test_runs_of_fewer_steps_are_not_mixed_in() -> None:

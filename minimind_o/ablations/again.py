@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from minimind_o.ablations.experiment import Experiment
-from minimind_o.ablations.runs import world_files
-from minimind_o.ablations.training import train
+from minimind_o.ablations.runs import runs_of, train_run
 from minimind_o.ablations.workbench import Workbench
 from minimind_o.evaluation.statistics import bootstrap_ratio
 from minimind_o.terminal_table import terminal_table
@@ -61,15 +60,10 @@ def compare_beginning(
     Raises:
         UserError: as `minimind_o.ablations.training.train`.
     """
-    _, curves = train(
-        experiment,
-        experiment.setting(stored["setting"]),
-        stored["seed"],
-        stored["steps"],
-        bench,
-        world_files(experiment, bench),
-        until=stored["curve_step"][0],
+    (run,) = runs_of(
+        experiment, (stored["seed"],), stored["steps"], (stored["setting"],)
     )
+    _, curves = train_run(run, bench, until=stored["curve_step"][0])
     # Curves of several codebooks are lists of lists, laid end to end.
     names = [
         name

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from minimind_o.ablations.recipe import NUM_CURVE_POINTS
-from minimind_o.ablations.runs import runs_of, world_files
+from minimind_o.ablations.runs import runs_of, train_run
 from minimind_o.ablations.stored import Stored
-from minimind_o.ablations.training import train
 from minimind_o.ablations.workbench import Workbench
 from minimind_o.assets import Assets
 from minimind_o.figures import REPOSITORY
@@ -57,13 +56,9 @@ def begin_run(
     Raises:
         UserError: no such setting, or an asset is missing.
     """
-    experiment = table.experiment
-    (run,) = runs_of(experiment, (seed,), only=(setting,))
+    (run,) = runs_of(table.experiment, (seed,), only=(setting,))
     step = max(1, run.steps // NUM_CURVE_POINTS)
-    files = world_files(experiment, bench)
-    model, curve = train(
-        experiment, run.setting, seed, run.steps, bench, files, until=step
-    )
+    model, curve = train_run(run, bench, until=step)
     return Beginning(
         model=model,
         setting=setting,

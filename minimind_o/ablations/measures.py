@@ -26,10 +26,8 @@ from minimind_o.data.row import Row
 from minimind_o.data.schema import BadRows
 from minimind_o.evaluation.cases import Case, read_cases
 from minimind_o.evaluation.consistency import compare
-from minimind_o.evaluation.yardsticks import decode
 from minimind_o.generation.batch import BatchAnswer, BatchSampling, generate_batch
 from minimind_o.layout import IGNORE, LayoutSpec
-from minimind_o.listening import flac
 from minimind_o.model import OmniModel
 from minimind_o.model.blocks import Experts
 from minimind_o.training.processes import autocast
@@ -172,23 +170,6 @@ def coded_clips(
     return {
         f"{name}_texts": [each.text for each in chosen],
         f"{name}_codes": [each.codes_QF.T.flatten().tolist() for each in chosen],
-    }
-
-
-def clips(run: Trained, cases: Sequence[Case], count: int = NUM_CLIPS) -> Measures:
-    """The first few answers, to be heard by whoever reads the table.
-
-    `clip_text`: what was written. `clip_flac`: what was said, a FLAC file each; a
-    silent answer is no bytes at all.
-    """
-    answers = answer(run, cases[:count])
-    mimi = run.bench.mimi
-    waves = [decode(mimi, found.codes_QF) for found in answers]
-    return {
-        "clip_text": [found.text for found in answers],
-        "clip_flac": [
-            flac(wave, mimi.sample_rate) if len(wave) else b"" for wave in waves
-        ],
     }
 
 

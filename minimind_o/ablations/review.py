@@ -22,6 +22,7 @@ from typing import Any, Literal
 from minimind_o.ablations.experiment import Experiment, Prediction
 from minimind_o.ablations.own import load_file
 from minimind_o.ablations.table import RESULTS, read_table, table_path
+from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
 from minimind_o.errors import UserError
 from minimind_o.evaluation.statistics import Estimate, student_mean
 
@@ -211,13 +212,13 @@ def _is_measured(rows: Sequence[Row], prediction: Prediction) -> Check:
 
 
 def _can_be_heard(rows: Sequence[Row]) -> Check:
-    silent = [row for row in rows if not row.get("clip_flac")]
+    silent = [row for row in rows if not row.get("clip_codes")]
     said = "clips of every run are in the table"
     if silent:
         row = silent[0]
         said = (
             f"{row['setting']}, seed {row['seed']}, has no clips: measure with "
-            "minimind_o.ablations.measures.clips, too"
+            "minimind_o.ablations.measures.coded_clips, too"
         )
     return Check(name="something to hear", is_met=bool(rows) and not silent, said=said)
 
@@ -262,6 +263,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                         help=f"your claim: {', '.join(VERDICTS)}")  # fmt: skip
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", type=Path, help="write it down, with the clips")
+    parser.add_argument(
+        "--assets", metavar="FOLDER",
+        help=f"whose codec made them (default: ${ENVIRONMENT_VARIABLE} or data/nano)",
+    )  # fmt: skip
     arguments = parser.parse_args(argv)
     try:
         experiment = load_file(arguments.file)
@@ -271,7 +276,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.page is not None:
             from minimind_o.ablations.review_page import write_page
 
-            write_page(experiment, rows, checks, arguments.page)
+            assets = Assets.find(arguments.assets)
+            write_page(experiment, rows, checks, arguments.page, assets)
             print(arguments.page)
     except UserError as error:
         print(f"minimind_o.ablations.review: {error}", file=sys.stderr)

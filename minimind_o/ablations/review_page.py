@@ -10,7 +10,13 @@ from typing import Any
 
 from minimind_o.ablations.experiment import Experiment
 from minimind_o.ablations.review import Check, compared
+from minimind_o.ablations.stored import clip_waves
+from minimind_o.assets import Assets
 from minimind_o.errors import UserError
+from minimind_o.evaluation.transcribe import Wave
+from minimind_o.frozen.mimi import Mimi, load_mimi
+from minimind_o.listening import flac
+from minimind_o.nano.answers import codec_name
 
 STYLE = """
 body { font: 16px/1.6 system-ui, sans-serif; max-width: 46em; margin: 3em auto;
@@ -27,11 +33,20 @@ def write_page(
     rows: Sequence[Mapping[str, Any]],
     checks: Sequence[Check],
     path: Path,
+    assets: Assets,
 ) -> None:
     """Write a page of HTML that needs nothing beside it.
 
+    Args:
+        experiment: with a prediction.
+        rows: of its table.
+        checks: what `minimind_o.ablations.review.review` found.
+        path: of the page.
+        assets: whose codec decodes the clips. Those of another codec are not heard.
+
     Raises:
-        UserError: the experiment predicts nothing, or the file cannot be written.
+        UserError: the experiment predicts nothing, the codec is missing or damaged, or
+            the file cannot be written.
     """
     if experiment.prediction is None:
         raise UserError(f"{experiment.name} predicts nothing, so there is no page.")
@@ -52,6 +67,10 @@ def write_page(
         f"<td>{row['minutes']:.1f}</td></tr>"
         for row in shown
     )
+    mimi, codec = load_mimi(assets.mimi), codec_name(assets.mimi)
+    clips = "".join(
+        _clips(row, mimi if row["codec"] == codec else None) for row in shown
+    )
     commands = "\n".join(html.escape(row["command"]) for row in shown)
     text = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
@@ -59,7 +78,7 @@ def write_page(
         f"<h1>{html.escape(experiment.question)}</h1><ul>{demands}</ul>"
         "<h2>The runs</h2><table><tr><th>setting</th><th>seed</th><th>steps</th>"
         f"<th>{html.escape(measure)}</th><th>minutes</th></tr>{runs}</table>"
-        f"<h2>To be heard</h2>{''.join(map(_clips, shown))}"
+        f"<h2>To be heard</h2>{clips}"
         f"<h2>Each once more</h2><pre><code>{commands}</code></pre></html>\n"
     )
     try:
@@ -73,16 +92,20 @@ def _number(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, int | float) else "-"
 
 
-def _clips(row: Mapping[str, Any]) -> str:
-    pairs = zip(row.get("clip_text") or (), row.get("clip_flac") or (), strict=True)
+def _clips(row: Mapping[str, Any], mimi: Mimi | None) -> str:
+    """Players for a row's clips; without its codec, a sentence."""
+    head = f"<h3>{html.escape(row['what'])}, seed {row['seed']}</h3>"
+    if mimi is None:
+        return f"{head}<p>Made with another codec, {html.escape(row['codec'])}.</p>"
     players = "".join(
-        f"<p>{_player(sound)} {html.escape(text)}</p>" for text, sound in pairs
+        f"<p>{_player(wave, mimi.sample_rate)} {html.escape(text)}</p>"
+        for text, wave in clip_waves(row, mimi)
     )
-    return f"<h3>{html.escape(row['what'])}, seed {row['seed']}</h3>{players}"
+    return head + players
 
 
-def _player(sound: bytes) -> str:
-    if not sound:
+def _player(wave_N: Wave, sample_rate: int) -> str:
+    if not len(wave_N):
         return "(silent)"
-    content = base64.b64encode(sound).decode()
+    content = base64.b64encode(flac(wave_N, sample_rate)).decode()
     return f'<audio controls src="data:audio/flac;base64,{content}"></audio>'

@@ -34,6 +34,7 @@ from minimind_o.ablations.table import (
 from minimind_o.ablations.training import settings_text, train
 from minimind_o.ablations.workbench import Workbench
 from minimind_o.figures import current_commit, describe_machine
+from minimind_o.model import OmniModel
 from minimind_o.nano.answers import codec_name
 from minimind_o.training.processes import has_fast_bf16
 from minimind_o.written_aside import written_aside
@@ -127,6 +128,20 @@ def _made_of(bench: Workbench) -> str:
     return digest.hexdigest()[:12]
 
 
+def train_run(
+    run: Run, bench: Workbench, until: int | None = None
+) -> tuple[OmniModel, Measures]:
+    """The model of a run and its curves; of its first `until` steps, if that is given.
+
+    Raises:
+        UserError: as `minimind_o.ablations.training.train`.
+    """
+    files = world_files(run.experiment, bench)
+    return train(
+        run.experiment, run.setting, run.seed, run.steps, bench, files, until=until
+    )
+
+
 def measure(run: Run, bench: Workbench, assets: str | None) -> dict[str, Any]:
     """Train and measure: the run's row.
 
@@ -136,7 +151,7 @@ def measure(run: Run, bench: Workbench, assets: str | None) -> dict[str, Any]:
     experiment, setting = run.experiment, run.setting
     files = world_files(experiment, bench)
     started, worked = time.monotonic(), _cpu_seconds()
-    model, curves = train(experiment, setting, run.seed, run.steps, bench, files)
+    model, curves = train_run(run, bench)
     trained = Trained(
         model=model,
         setting=setting,

@@ -22,7 +22,7 @@ from minimind_o.assets import Assets
 from minimind_o.errors import UserError
 from minimind_o.evaluation.transcribe import Wave
 from minimind_o.evaluation.yardsticks import decode
-from minimind_o.frozen.mimi import load_mimi
+from minimind_o.frozen.mimi import Mimi, load_mimi
 from minimind_o.listening import Player, listen
 from minimind_o.nano.answers import codec_name
 from minimind_o.plots import Picture
@@ -120,11 +120,8 @@ class Stored:
         mimi = load_mimi(assets.mimi)
         found: dict[str, dict[tuple[str, int], Wave]] = {s: {} for s in settings}
         for row in rows:
-            said = zip(row[f"{name}_texts"], row[f"{name}_codes"], strict=True)
-            for text, codes in said:
-                if codes:
-                    grid = np.array(codes).reshape(-1, mimi.num_codebooks).T
-                    wave = decode(mimi, grid)
+            for text, wave in clip_waves(row, mimi, name):
+                if len(wave):
                     found[row["setting"]][text, row["seed"]] = wave
         common = set.intersection(*(set(waves) for waves in found.values()))
         return {
@@ -170,6 +167,24 @@ class Stored:
             for text, seed in keys[:: max(1, len(keys) // most)][:most]
         }
         return ABListener((first, second), pairs, seed=0)
+
+
+def clip_waves(
+    row: Mapping[str, Any], mimi: Mimi, name: str = "clip"
+) -> list[tuple[str, Wave]]:
+    """What a row keeps to be heard: text and wave (N,), of no samples if it is silent.
+
+    Args:
+        row: with `NAME_texts` and `NAME_codes`; without, nothing can be heard.
+        mimi: the codec of the row.
+        name: see `Stored.clips`.
+    """
+    found = []
+    texts, codes = row.get(f"{name}_texts") or (), row.get(f"{name}_codes") or ()
+    for text, flat in zip(texts, codes, strict=True):
+        grid_QF = np.array(flat, int).reshape(-1, mimi.num_codebooks).T
+        found.append((text, decode(mimi, grid_QF)))
+    return found
 
 
 def _shared(found: Mapping[str, Mapping[tuple[str, int], Wave]]) -> Any:

@@ -1,10 +1,14 @@
 """A table that does not bear out its claim is told what it lacks."""
 
+import base64
+import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from minimind_o.ablations.experiment import Experiment, Prediction, Setting
 from minimind_o.ablations.review import (
@@ -15,10 +19,13 @@ from minimind_o.ablations.review import (
     verdict_of,
 )
 from minimind_o.ablations.review_page import write_page
+from minimind_o.assets import Assets
 from minimind_o.errors import UserError
 from minimind_o.evaluation.statistics import Estimate, student_mean
+from minimind_o.nano.answers import codec_name
 from tests.ablations import tiny
 
+ASSETS = Assets.find()
 PREDICTION = Prediction(
     measure="audio_loss", setting="new", baseline="old", direction="lower", margin=0.01
 )
@@ -42,8 +49,9 @@ def row(setting: str, seed: int, loss: float, **changes: object) -> dict:
         "recipe": json.dumps({"recipe": {"seed": seed, "learning_rate": 0.003}}),
         "definition": "v1",
         "prediction": str(PREDICTION),
-        "clip_text": ["a <b>"],
-        "clip_flac": [b"fLaC"],
+        "clip_texts": ["a <b>"],
+        "clip_codes": [[3] * 16],
+        "codec": codec_name(ASSETS.mimi),
         "minutes": 1.0,
         "command": "python -m minimind_o.ablations mine.py",
     }
@@ -106,7 +114,7 @@ def test_a_wrong_prediction_is_no_fault() -> None:
         (table(definition="v0"), "one experiment", "changed since"),
         (table(config="{}"), "what was swapped", "new is set up as old is"),
         (table(audio_loss=float("nan")), "the measure", "old, seed 0, has no"),
-        (table(clip_flac=None), "something to hear", "has no clips"),
+        (table(clip_codes=None), "something to hear", "has no clips"),
     ],
 )
 def test_what_is_lacking_is_named(rows, name, said) -> None:
@@ -152,16 +160,21 @@ def test_mistakes_are_one_sentence() -> None:
 def test_a_page_has_the_clips_and_escapes_what_it_is_given(tmp_path: Path) -> None:
     path = tmp_path / "new" / "page.html"
     rows = table()
-    rows[0] |= {"clip_text": ["a <b>", "c"], "clip_flac": [b"fLaC", b""]}
-    write_page(EXPERIMENT, rows, review(EXPERIMENT, rows, "lower"), path)
+    rows[0] |= {"clip_texts": ["a <b>", "c"], "clip_codes": [[3] * 16, []]}
+    rows[1] |= {"codec": "mimi_other"}
+    write_page(EXPERIMENT, rows, review(EXPERIMENT, rows, "lower"), path, ASSETS)
     text = path.read_text()
-    assert text.count('src="data:audio/flac;base64,ZkxhQw=="') == 6
+    players = re.findall('src="data:audio/flac;base64,([^"]+)"', text)
+    assert len(players) == 5
+    wave_N, rate = soundfile.read(io.BytesIO(base64.b64decode(players[0])))
+    assert len(wave_N) / rate == pytest.approx(2 * 0.08)
     assert text.count("(silent) c") == 1
+    assert "Made with another codec, mimi_other." in text
     assert "the &lt;new&gt;" in text
     assert "<new>" not in text
     assert "2.1000" in text
     with pytest.raises(UserError, match="cannot be written"):
-        write_page(EXPERIMENT, rows, [], path / "below.html")
+        write_page(EXPERIMENT, rows, [], path / "below.html", ASSETS)
 
 
 def test_the_command_says_what_is_lacking_and_returns_it(tmp_path, capsys) -> None:

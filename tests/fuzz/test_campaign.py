@@ -41,7 +41,8 @@ def test_memory_of_earlier_inputs_hides_nothing() -> None:
     plenty = Limits(megabytes=1_000)
     assert try_one(eat(300), b"", plenty) is None  # the most this process has had
     found = try_one(eat(100), b"", Limits(megabytes=40))
-    assert found is not None and found[0] == "memory"
+    assert found is not None
+    assert found[0] == "memory"
 
 
 def test_without_findings_all_inputs_have_been_survived() -> None:
