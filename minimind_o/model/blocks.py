@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from minimind_o.config import OmniConfig
 from minimind_o.model.cache import JoinedKVCache, KVCache
+from minimind_o.model.linear import Linear
 
 MAX_EXPLICIT_POSITIONS = 512
 """Longest sequence whose attention is trained through its explicit matrix on a CPU."""
@@ -119,10 +120,10 @@ class Attention(nn.Module):
         self.num_kv_heads = config.num_key_value_heads
         self.head_size = width // self.num_heads
         kv_width = self.num_kv_heads * self.head_size
-        self.q_proj = nn.Linear(width, width, bias=False)
-        self.k_proj = nn.Linear(width, kv_width, bias=False)
-        self.v_proj = nn.Linear(width, kv_width, bias=False)
-        self.o_proj = nn.Linear(width, width, bias=False)
+        self.q_proj = Linear(width, width, bias=False)
+        self.k_proj = Linear(width, kv_width, bias=False)
+        self.v_proj = Linear(width, kv_width, bias=False)
+        self.o_proj = Linear(width, width, bias=False)
         self.q_norm = RMSNorm(self.head_size, config.rms_norm_eps)
         self.k_norm = RMSNorm(self.head_size, config.rms_norm_eps)
 
@@ -241,9 +242,9 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, intermediate_size: int) -> None:
         super().__init__()
-        self.gate_proj = nn.Linear(width, intermediate_size, bias=False)
-        self.up_proj = nn.Linear(width, intermediate_size, bias=False)
-        self.down_proj = nn.Linear(intermediate_size, width, bias=False)
+        self.gate_proj = Linear(width, intermediate_size, bias=False)
+        self.up_proj = Linear(width, intermediate_size, bias=False)
+        self.down_proj = Linear(intermediate_size, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform every position by itself."""

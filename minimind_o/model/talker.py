@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from minimind_o.config import FULL, OmniConfig
 from minimind_o.model.blocks import Block, Captured, RMSNorm, RotaryEmbedding
 from minimind_o.model.cache import KVCache
+from minimind_o.model.linear import Linear, linear
 
 INITIAL_TEXT_SCALE = 3.0
 INITIAL_AUDIO_SCALE = 1.0
@@ -98,12 +99,12 @@ class CodeHeads(nn.Module):
         if self.shared is None:
             assert self.adapters is not None
             return states_ND @ self.adapters.mT
-        shared_NV = F.linear(states_ND, self.shared)
+        shared_NV = linear(states_ND, self.shared)
         shared_QNV = shared_NV.expand(self.num_codebooks, -1, -1)
         if self.projections is None or self.adapters is None:
             return shared_QNV
         num_codebooks, rank, _ = self.projections.shape
-        projected = F.gelu(F.linear(states_ND, self.projections.flatten(0, 1)))
+        projected = F.gelu(linear(states_ND, self.projections.flatten(0, 1)))
         projected_QNR = projected.view(-1, num_codebooks, rank).transpose(0, 1)
         return torch.baddbmm(shared_QNV, projected_QNR, self.adapters.mT)
 
@@ -112,9 +113,9 @@ def projection(config: OmniConfig, width: int) -> nn.Sequential:
     """Linear, GELU, Linear, RMSNorm: one way into the Talker."""
     out = config.talker_hidden_size
     return nn.Sequential(
-        nn.Linear(width, out),
+        Linear(width, out),
         nn.GELU(),
-        nn.Linear(out, out),
+        Linear(out, out),
         RMSNorm(out, config.rms_norm_eps),
     )
 

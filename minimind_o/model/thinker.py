@@ -3,12 +3,12 @@
 Shapes: B batch, T position, D width, V text vocabulary, N any number of positions.
 """
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from minimind_o.config import OmniConfig
 from minimind_o.model.blocks import Block, RMSNorm, RotaryEmbedding
 from minimind_o.model.cache import KVCache
+from minimind_o.model.linear import linear
 
 
 class Thinker(nn.Module):
@@ -55,4 +55,4 @@ class Thinker(nn.Module):
 
     def text_logits(self, states_ND: Tensor) -> Tensor:
         """Logits (..., V) of the next text token."""
-        return F.linear(states_ND, self.embed_tokens.weight)
+        return linear(states_ND, self.embed_tokens.weight)
