@@ -10,6 +10,7 @@ import torch
 from minimind_o.assets import Assets
 from minimind_o.exercises import speech_as_codes as exercises
 from minimind_o.frozen.mimi import load_mimi
+from tests.exercises.verdicts import stub
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +22,6 @@ def mimi():
 def codes_QT():
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 512, (8, 20), generator=generator)
-
-
-def stub(*arguments): ...
 
 
 def own_bits(num_codebooks, num_codes, frame_rate):

@@ -7,9 +7,7 @@ from scipy.stats import ttest_1samp
 from minimind_o.evaluation.claims import Check, verdict_of
 from minimind_o.evaluation.statistics import student_mean
 from minimind_o.exercises import the_paper as exercises
-
-
-def stub(*arguments): ...
+from tests.exercises.verdicts import assert_right, assert_wrong
 
 
 def own_verdict(values, bound, t):
@@ -43,10 +41,7 @@ def own_range(printed, digits):
     ],
 )
 def test_a_right_answer_passes_and_a_stub_is_to_do(check, answer, capsys):
-    assert check(answer).__name__ == answer.__name__
-    assert capsys.readouterr().out.startswith("ok: ")
-    assert check(stub) is not stub
-    assert capsys.readouterr().out.startswith("to do: stub returns nothing yet.")
+    assert_right(check, answer, capsys)
 
 
 def by_the_mean(values, bound, t):
@@ -108,10 +103,7 @@ def whole_digit(printed, digits):
     ],
 )
 def test_a_wrong_answer_is_told_why(check, answer, words, capsys):
-    check(answer)
-    verdict = capsys.readouterr().out
-    assert verdict.startswith("not yet: ")
-    assert words in verdict
+    assert_wrong(check, answer, words, capsys)
 
 
 def test_the_rule_of_the_exercise_is_that_of_the_claims():
