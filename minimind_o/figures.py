@@ -20,6 +20,8 @@ from minimind_o.errors import UserError
 REPOSITORY = Path(__file__).resolve().parent.parent
 FIGURES_FILE = REPOSITORY / "data" / "results" / "figures.json"
 README_FILE = REPOSITORY / "README.md"
+NOT_MEASURED = (":(exclude)data/results", ":(exclude)*.md")
+"""Of the repository; git's way to name paths."""
 README_START = "<!-- figures: start (written by `minimind-o figures`) -->"
 README_END = "<!-- figures: end -->"
 FIELDS = (
@@ -339,17 +341,23 @@ def write_readme(readme: Path = README_FILE, path: Path = FIGURES_FILE) -> bool:
 
 
 def current_commit() -> str:
-    """The short hash of the checkout, `-dirty` where files differ from it."""
+    """The short hash of the checkout, `-dirty` where what is measured differs from it.
+
+    What measuring writes, the results and the pages that quote them, makes no commit
+    dirty.
+    """
     try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--exclude=*"],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        commit = _git("describe", "--always", "--exclude=*")
+        changed = _git("status", "--porcelain", "-uno", "--", ".", *NOT_MEASURED)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    answer = subprocess.run(
+        ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     return answer.stdout.strip()
 
 

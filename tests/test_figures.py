@@ -1,6 +1,8 @@
 """What was measured is kept, judged against its bar, and shown in the README."""
 
 import json
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,27 @@ def test_what_is_only_shown_is_not_judged(file):
     shown = figures.bar("voice_similarity_seen_moe")
     assert not dense.passes(0.1)
     assert shown.passes(0.1)
+
+
+def test_only_what_is_measured_makes_a_commit_dirty(tmp_path, monkeypatch):
+    def git(*arguments):
+        name = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        subprocess.run(["git", *name, *arguments], cwd=tmp_path, check=True)
+
+    monkeypatch.setattr(figures, "REPOSITORY", tmp_path)
+    assert figures.current_commit() == "unknown"
+    git("init", "-q")
+    table = tmp_path / "data" / "results" / "figures.json"
+    table.parent.mkdir(parents=True)
+    for path in (table, tmp_path / "LOG.md", tmp_path / "model.py"):
+        path.write_text("1")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    clean = figures.current_commit()
+    assert re.fullmatch("[0-9a-f]{7,}", clean)
+    table.write_text("2")
+    (tmp_path / "LOG.md").write_text("2")
+    (tmp_path / "new.txt").write_text("untracked")
+    assert figures.current_commit() == clean
+    (tmp_path / "model.py").write_text("2")
+    assert figures.current_commit() == f"{clean}-dirty"
