@@ -20,7 +20,7 @@ from minimind_o.errors import UserError
 REPOSITORY = Path(__file__).resolve().parent.parent
 FIGURES_FILE = REPOSITORY / "data" / "results" / "figures.json"
 README_FILE = REPOSITORY / "README.md"
-NOT_MEASURED = (":(exclude)data/results", ":(exclude)*.md")
+NOT_MEASURED = (":(exclude)data/results", ":(exclude)*.md", ":(exclude)*.ipynb")
 """Of the repository; git's way to name paths."""
 README_START = "<!-- figures: start (written by `minimind-o figures`) -->"
 README_END = "<!-- figures: end -->"
