@@ -249,9 +249,9 @@ def soak(bench: Bench) -> Iterator[tuple[str, float, str]]:
     """An hour of questions, answers and interruptions in one session."""
     process, minutes = psutil.Process(), 60 * bench.scale
     one = bench.client(Room(echo_db=ECHO_DB, noise=0.001))
-    threads = threading.active_count()
     sizes = []
     bar = tqdm(total=round(minutes * 60), desc="soak", mininterval=10)
+    before_any = set(threading.enumerate())  # the bar has one, too
     while one.now < minutes * 60:
         before = one.now
         one.listen(bench.question())
@@ -265,7 +265,8 @@ def soak(bench: Bench) -> Iterator[tuple[str, float, str]]:
     one.session.close()
     while one.session.work():
         pass
-    assert threading.active_count() == threads, "a thread is left over"
+    left_over = set(threading.enumerate()) - before_any
+    assert not left_over, left_over
     note = f"{minutes:g} min, {one.session.turn} turns; from the second tenth to the "
     note += f"last; {late / 1e6:.0f} MB in the end"
     yield "soak_rss_growth", float(late / early - 1), note
