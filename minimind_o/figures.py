@@ -158,6 +158,8 @@ _DENSE_BARS: tuple[Bar, ...] = (
         "tensors that come back otherwise from a released file, all formats"),
     _at_least("fuzz_inputs_per_reader", 100_000,
         "damaged inputs that every reader of outside bytes survives, the least of all"),
+    _at_most("minutes_nbval_all", 30,
+        "every notebook by itself under strict nbval, 2 CPU cores", "min"),
     _at_least("paper_claims_covered", 1,
         "share of the paper's claims judged over 3 seeds, or with a reason why not"),
 )
