@@ -61,8 +61,9 @@ site: $(STAMP)  ## the course as pages that need no kernel and no network, in bu
 nano: $(STAMP)  ## rebuild the nano assets: make nano ARGS=mimi
 	@$(PYTHON_IN_VENV) -m minimind_o nano $(ARGS)
 
-figures: $(STAMP)  ## print the measured figures and refresh the README's table
+figures: $(STAMP)  ## redraw every figure from its table, refresh the README's
 	@$(PYTHON_IN_VENV) -m minimind_o figures --write-readme
+	@$(PYTHON_IN_VENV) -m minimind_o.ablation_plots
 
 ablations: $(STAMP)  ## run all ablations, hours first: make ablations PROCESSES=2
 	@$(PYTHON_IN_VENV) -m torch.distributed.run --nproc_per_node $(PROCESSES) \
