@@ -1,5 +1,6 @@
 """A campaign finds planted faults, names the input, and goes on behind it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,29 @@ def test_an_unknown_reader_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_figure_has_its_bar() -> None:
     declared = bar(command.FIGURE)
     assert (declared.sign, declared.limit) == (">=", 100_000)
+
+
+def test_readers_of_different_days_make_one_figure(tmp_path: Path) -> None:
+    table, file = tmp_path / "fuzz.json", tmp_path / "figures.json"
+
+    def record(name: str, inputs: int, *findings: int) -> dict[str, dict]:
+        found = [
+            Finding(reader=name, number=number, kind="hang", text="")
+            for number in findings
+        ]
+        outcome = Outcome(inputs=inputs, seconds=60.0, findings=found)
+        command.record(name, outcome, 0, table, file)
+        return json.loads(table.read_text())
+
+    first, *others = command.READERS
+    for name in others:
+        assert record(name, 100_000)[name]["survived"] == 100_000
+    assert not file.exists()
+    record(first, 100_000, 70)
+    (figure,) = json.loads(file.read_text())
+    assert (figure["name"], figure["figure"]) == (command.FIGURE, 70)
+    assert "1 findings" in figure["note"]
+    assert record(first, 200)[first]["survived"] == 200  # the fault is mended
+    assert record(first, 90)[first]["survived"] == 200  # and not forgotten
+    (figure,) = json.loads(file.read_text())
+    assert figure["figure"] == 200
