@@ -210,9 +210,8 @@ def measure_yardsticks(
 ) -> dict[str, VoiceYardstick]:
     """Floor and ceiling of each voice's similarity, by its name."""
 
-    def cosines(waves: Sequence[Wave], centre_S: Tensor) -> list[float]:
-        vectors_NS = speaker_vectors(waves, mimi.sample_rate, campplus)
-        return (vectors_NS @ centre_S).tolist()
+    def cosines(waves: Sequence[Wave]) -> Tensor:
+        return speaker_vectors(waves, mimi.sample_rate, campplus) @ centres_VS.T
 
     found = {}
     for index, (voice, centre_S) in enumerate(zip(voices, centres_VS, strict=True)):
@@ -220,10 +219,12 @@ def measure_yardsticks(
         known = [wave for wave in own if wave is not None]
         coded = [through_codec(mimi, wave) for wave in known]
         others_VS = torch.cat([centres_VS[:index], centres_VS[index + 1 :]])
+        coded_NV = cosines(coded or [decode(mimi, voice.codes_QT)])
         found[voice.name] = VoiceYardstick(
             others=(others_VS @ centre_S).tolist(),
-            speaker=cosines(known, centre_S) if known else [],
-            through_codec=cosines(coded or [decode(mimi, voice.codes_QT)], centre_S),
+            speaker=cosines(known)[:, index].tolist() if known else [],
+            through_codec=coded_NV[:, index].tolist(),
+            codec_is_nearest=(coded_NV.argmax(dim=1) == index).tolist(),
         )
     return found
 

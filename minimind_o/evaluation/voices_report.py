@@ -16,7 +16,7 @@ from minimind_o.evaluation.tables import (
 
 _HEAD = (
     "voice", "n", "similarity", "nearest of all", "gain by the vector",
-    "other prompts", "speaker", "speaker, through the codec",
+    "other prompts", "speaker", "speaker, through the codec", "nearest, this one",
 )  # fmt: skip
 
 
@@ -50,6 +50,9 @@ class VoiceYardstick:
     """Cosines of the prompt and the speaker's own recordings; none where unknown."""
     through_codec: list[float]
     """Ceiling: the same recordings through the codec, or the prompt's own codes."""
+    codec_is_nearest: list[bool]
+    """Ceiling of `VoiceAnswer.is_nearest`: whether the prompt's voice is the nearest of
+    all to each of these."""
 
 
 def answer_rows(items: Sequence[VoiceAnswer]) -> list[dict[str, Any]]:
@@ -71,7 +74,8 @@ def markdown(
         "adds to the reference codes. *Other prompts*: how near the other voices' "
         "prompts are (floor). *Speaker*: the speaker's own recordings of the same "
         "answers, before and through the codec (ceiling; where they are not known, the "
-        "prompt's own codes).",
+        "prompt's own codes). *Nearest, this one*: how often those are nearest to the "
+        "own prompt of all (ceiling of *nearest of all*).",
         "",
     ]
     names = list(dict.fromkeys(item.voice for item in items))
@@ -103,6 +107,7 @@ def _row(
         [value for one in own for value in one.others],
         [value for one in own for value in one.speaker],
         [value for one in own for value in one.through_codec],
+        [float(value) for one in own for value in one.codec_is_nearest],
     )
     means = (
         with_interval(bootstrap_mean(values)) if values else NONE for values in columns

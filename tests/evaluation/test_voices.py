@@ -52,17 +52,25 @@ def test_answers_are_compared_with_their_own_prompt() -> None:
     assert [item.is_nearest for item in items] == [True, False, True, False]
     assert [item.codes_alone for item in items] == [0.0, 1.0, 1.0, 1.0]
     yardsticks = {
-        "ada": VoiceYardstick(others=[0.1], speaker=[0.8, 0.9], through_codec=[0.5]),
-        "leo": VoiceYardstick(others=[0.1], speaker=[], through_codec=[0.7]),
+        "ada": VoiceYardstick(
+            others=[0.1],
+            speaker=[0.8, 0.9],
+            through_codec=[0.5],
+            codec_is_nearest=[False],
+        ),
+        "leo": VoiceYardstick(
+            others=[0.1], speaker=[], through_codec=[0.7], codec_is_nearest=[True]
+        ),
     }
     page = markdown(items, yardsticks, Provenance(model="m", transcriber="", seed=0))
     rows = [line.strip("| ").split(" | ") for line in page.splitlines()]
     shown = {row[0]: [c.split(" ")[0] for c in row[1:]] for row in rows if len(row) > 2}
-    assert shown["ada"] == ["2", "0.724", "0.500", "0.224", "0.100", "0.850", "0.500"]
+    expected = ["2", "0.724", "0.500", "0.224", "0.100", "0.850", "0.500", "0.000"]
+    assert shown["ada"] == expected
     assert shown["leo (unseen)"][:3] == ["2", "0.500", "0.500"]
-    assert shown["leo (unseen)"][3:] == ["-0.500", "0.100", "–", "0.700"]
+    assert shown["leo (unseen)"][3:] == ["-0.500", "0.100", "–", "0.700", "1.000"]
     assert shown["**all**"][:2] == ["4", "0.612"]
-    assert shown["**all**"][-2:] == ["0.850", "0.600"]
+    assert shown["**all**"][-3:] == ["0.850", "0.600", "0.500"]
 
 
 @pytest.mark.parametrize(("use_moe", "suffix"), [(False, ""), (True, "_moe")])
@@ -130,5 +138,8 @@ def test_the_speaker_is_measured_before_and_through_the_codec(mimi, dialogues) -
     assert own.others == other.others == pytest.approx([math.sqrt(0.5)])
     assert len(own.speaker) == len(own.through_codec) == 2
     assert own.speaker != own.through_codec
+    # All that is heard lies in the first direction, which is the known voice's.
+    assert own.codec_is_nearest == [True, True]
+    assert other.codec_is_nearest == [False]
     assert other.speaker == []
     assert len(other.through_codec) == 1
