@@ -58,10 +58,10 @@ class Recorder:
             note += f", {counts.active / 1e6:.1f} M active"
         figures.record(name, figure, command=self.command, note=note, path=self.path)
 
-    def write_estimate(self, name: str, estimate: Estimate) -> None:
-        """Record a mean with its interval."""
+    def write_estimate(self, name: str, estimate: Estimate, more: str = "") -> None:
+        """Record a mean with its interval, and what there is to say of it besides."""
         interval = f"95 % interval {estimate.low:.4f} to {estimate.high:.4f}"
-        self.write(name, estimate.value, f"{interval}, n={estimate.n}")
+        self.write(name, estimate.value, f"{interval}, n={estimate.n}{more}")
 
 
 def record_figures(items: Sequence[Item], recorder: Recorder) -> None:

@@ -13,7 +13,7 @@ where they are not known, the prompt's own codes, decoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -155,7 +155,7 @@ def run(
     show(summary)
     if record_command:
         recorder = Recorder(model=model, command=record_command, path=figures_file)
-        record_figures(items, recorder)
+        record_figures(items, yardsticks, recorder)
     return Voices(answers=items, yardsticks=yardsticks)
 
 
@@ -229,8 +229,15 @@ def measure_yardsticks(
     return found
 
 
-def record_figures(items: Sequence[VoiceAnswer], recorder: Recorder) -> None:
-    """Record the six figures; the gain is the lower end of its interval."""
+def record_figures(
+    items: Sequence[VoiceAnswer],
+    yardsticks: Mapping[str, VoiceYardstick],
+    recorder: Recorder,
+) -> None:
+    """Record the six figures; the gain is the lower end of its interval.
+
+    Similarity and nearest are noted with their ceilings.
+    """
     for name, seen in (("seen", True), ("unseen", False)):
         own = [item for item in items if item.seen == seen]
         if not own:
@@ -238,8 +245,16 @@ def record_figures(items: Sequence[VoiceAnswer], recorder: Recorder) -> None:
         similarity = bootstrap_mean([item.similarity for item in own])
         nearest = bootstrap_mean([float(item.is_nearest) for item in own])
         gain = bootstrap_mean([1 + i.similarity - i.codes_alone for i in own])
-        recorder.write_estimate(f"voice_similarity_{name}", similarity)
-        recorder.write_estimate(f"voice_nearest_{name}", nearest)
+        best = [yardsticks[voice] for voice in {item.voice for item in own}]
+        coded = bootstrap_mean([x for one in best for x in one.through_codec])
+        first = bootstrap_mean([float(x) for one in best for x in one.codec_is_nearest])
+        said = "; the speakers themselves, through the codec,"
+        recorder.write_estimate(
+            f"voice_similarity_{name}", similarity, f"{said} {coded.value:.3f}"
+        )
+        recorder.write_estimate(
+            f"voice_nearest_{name}", nearest, f"{said} {first.value:.3f}"
+        )
         note = f"lower end of the 95 % interval around {gain.value - 1:.4f}"
         recorder.write(f"voice_gain_{name}", gain.low - 1, f"{note}, n={gain.n}")
 

@@ -90,7 +90,14 @@ def test_six_figures_are_recorded(tmp_path: Path, use_moe: bool, suffix: str) ->
     ]
     file = tmp_path / "figures.json"
     model = OmniModel(tiny_config(use_moe=use_moe))
-    record_figures(items, Recorder(model=model, command="command", path=file))
+    best = VoiceYardstick(
+        others=[], speaker=[], through_codec=[0.9, 0.7], codec_is_nearest=[True, False]
+    )
+    record_figures(
+        items,
+        {"ada": best, "leo": best},
+        Recorder(model=model, command="command", path=file),
+    )
     entries = json.loads(file.read_text())
     records = {entry["name"].removesuffix(suffix): entry["figure"] for entry in entries}
     assert all(entry["name"].endswith(suffix) for entry in entries)
@@ -100,6 +107,9 @@ def test_six_figures_are_recorded(tmp_path: Path, use_moe: bool, suffix: str) ->
     assert records["voice_gain_seen"] == pytest.approx(0.1)
     assert records["voice_gain_unseen"] < 0  # no gain on average: the end is below
     assert len(records) == 6
+    notes = {entry["name"].removesuffix(suffix): entry["note"] for entry in entries}
+    assert "through the codec, 0.800" in notes["voice_similarity_seen"]
+    assert "through the codec, 0.500" in notes["voice_nearest_unseen"]
 
 
 def test_too_few_questions_or_a_voice_without_a_vector_are_refused(assets) -> None:
