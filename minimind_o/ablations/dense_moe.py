@@ -11,10 +11,14 @@ is text and where there is only sound (`expert_use_text`, `expert_use_sound`).
 from minimind_o.ablations.closed_world import choose, write_world
 from minimind_o.ablations.experiment import Experiment, Measures, Setting, Trained
 from minimind_o.ablations.measures import cases_of, consistency, expert_use
-from minimind_o.ablations.recipe import MAX_LENGTH, MAX_POSITIONS, NUM_ANSWERS
+from minimind_o.ablations.recipe import (
+    EXPERT_WIDTH,
+    MAX_LENGTH,
+    MAX_POSITIONS,
+    NUM_ANSWERS,
+)
 from minimind_o.data.examples import ExampleDataset, ExampleOptions
 from minimind_o.layout import LayoutSpec
-from minimind_o.nano.llm import EXPERT_WIDTH
 from minimind_o.training.recipe import MODES
 from minimind_o.training.stage import validation_batches
 

@@ -12,8 +12,8 @@ too small.
 """
 
 from minimind_o.ablations.experiment import Experiment, Setting
+from minimind_o.ablations.recipe import EXPERT_WIDTH
 from minimind_o.ablations.voice_condition import MANY_VOICES, measure_voices
-from minimind_o.nano.llm import EXPERT_WIDTH
 from minimind_o.training.recipe import MODES
 
 NARROW = 128

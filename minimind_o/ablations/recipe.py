@@ -29,6 +29,8 @@ NUM_ANSWERS = 48
 NUM_CLIPS = 4
 """Answers of a run that its row keeps, to be heard."""
 CODE_NOISE = 0.05
+EXPERT_WIDTH = 256
+"""Of one expert, and of the dense feed-forward that it is compared with."""
 
 RECIPE = TrainingRecipe(
     stage="ablation",

@@ -25,14 +25,14 @@ from minimind_o.training.recipe import TrainingRecipe
 from minimind_o.training.trainer import Batch, Trainer
 
 NANO_CODES = 512
-EXPERT_WIDTH = 256  # four of them fit the repository; the dense width is 832
+EXPERT_WIDTH = 224  # four of them fit the repository; the dense width is 832
 READ_SHARE, MANDARIN_SHARE, ARITHMETIC_SHARE = 0.45, 0.25, 0.4
 
 
 def nano_config(vocab_size: int, *, use_moe: bool = False) -> OmniConfig:
     """The nano model: the released blocks, a third as wide.
 
-    With experts it has four of them, narrow ones: together a quarter wider than the
+    With experts it has four of them, narrow ones: together a little wider than the
     dense model's feed-forward, each alone less than a third as wide.
     """
     return OmniConfig(
