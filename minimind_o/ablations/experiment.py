@@ -16,9 +16,10 @@ Measures = dict[str, Any]
 """Name -> a number, or a list of numbers or texts."""
 Direction = Literal["lower", "higher", "same"]
 """How a setting's measure stands to the baseline's."""
-Start = Literal["language model", "omni", "random"]
+Start = Literal["language model", "omni", "whole", "random"]
 """Whose weights a run starts from: the shipped language model's, those and the shipped
-omni model's Thinker and projectors, or none. The Talker is always new."""
+omni model's Thinker and projectors, all of the shipped model, or none. But for the
+whole, the Talker is new."""
 
 
 @dataclass(frozen=True, kw_only=True)

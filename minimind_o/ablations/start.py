@@ -45,7 +45,10 @@ def build_start(
     elif start == "omni":
         shipped = OmniModel.from_pretrained(bench.assets.omni, must_speak=True)
         _take(model, shipped.state_dict(), ("thinker.", *PROJECTORS))
-    if setting.warm_start and start != "random":
+    elif start == "whole":
+        shipped = OmniModel.from_pretrained(bench.assets.omni, must_speak=True)
+        _take(model, shipped.state_dict())
+    if setting.warm_start and start not in ("random", "whole"):
         transplant(model)
     return model
 

@@ -5,6 +5,10 @@ both, or not at all; it is trained and asked in the same way. The world has the 
 seen voices and the tail of random ones, so that following a prompt can be learned, and
 short answers only: similarity asks for a voice, not for long sentences.
 
+Alone of the experiments it starts from all of the shipped model, whose Talker follows
+prompts of every kind, and goes on with one kind only, at the rate of the recipe's last
+stage. A new Talker learns to speak in so few steps, but not in whose voice (LOG.md).
+
 Twelve voices, seven of them never heard in training, answer the same four questions.
 The speaker encoder says how near each answer is to the voice that was asked for, and
 whether that voice is the nearest of the twelve. Beside it stand, answer by answer, the
@@ -108,4 +112,6 @@ EXPERIMENT = Experiment(
     ),
     world=MANY_VOICES,
     measure=measure_voices,
+    start="whole",
+    recipe={"learning_rate": 1e-3},
 )

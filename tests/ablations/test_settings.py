@@ -88,6 +88,15 @@ def test_settings_differ_in_what_is_varied_and_not_by_the_draw(bench) -> None:
             assert torch.equal(tensor, shipped[name]), name
 
 
+def test_the_whole_shipped_model_is_a_start_for_every_seed(bench) -> None:
+    setting = of("voice_condition", "codes")
+    assert command.load("voice_condition").start == "whole"
+    started = build_start(bench, setting, "whole", 3).state_dict()
+    shipped = OmniModel.from_pretrained(bench.assets.omni).state_dict()
+    for name, tensor in shipped.items():
+        assert torch.equal(started[name], tensor), name
+
+
 def test_the_warm_start_is_a_copy_or_what_fits_of_it(bench) -> None:
     width = bench.config.hidden_size
     heads = bench.config.num_attention_heads
