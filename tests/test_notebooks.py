@@ -220,7 +220,7 @@ GOOD = [
     code("print(math.tau > 6)", 2, printed("True\n")),
     code("math.tau > 6", 3, value("True")),
     code("Audio('a.wav')", 4, value('<audio src="data:audio/wav;base64,A /tmp/x">')),
-    markdown("See https://example.org/home/page and `data/nano/mimi`, 1/work/2."),
+    markdown("See https://example.org/home/page and `data/nano/mimi`, 1/data/2."),
     markdown("## Summary\n\nHeard.\n\n## Further reading"),
 ]
 

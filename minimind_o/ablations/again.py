@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from minimind_o.ablations.experiment import Experiment
-from minimind_o.ablations.runs import runs_of, train_run
+from minimind_o.ablations.runs import runs_of, train_run, world_files
 from minimind_o.ablations.workbench import Workbench
 from minimind_o.evaluation.statistics import bootstrap_ratio
 from minimind_o.terminal_table import terminal_table
@@ -63,7 +63,8 @@ def compare_beginning(
     (run,) = runs_of(
         experiment, (stored["seed"],), stored["steps"], (stored["setting"],)
     )
-    _, curves = train_run(run, bench, until=stored["curve_step"][0])
+    files = world_files(experiment, bench)
+    _, curves = train_run(run, bench, files, until=stored["curve_step"][0])
     # Curves of several codebooks are lists of lists, laid end to end.
     names = [
         name

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from minimind_o.ablations.recipe import NUM_CURVE_POINTS
-from minimind_o.ablations.runs import runs_of, train_run
+from minimind_o.ablations.runs import runs_of, train_run, world_files
 from minimind_o.ablations.stored import Stored
 from minimind_o.ablations.workbench import Workbench
 from minimind_o.assets import Assets
@@ -58,7 +58,8 @@ def begin_run(
     """
     (run,) = runs_of(table.experiment, (seed,), only=(setting,))
     step = max(1, run.steps // NUM_CURVE_POINTS)
-    model, curve = train_run(run, bench, until=step)
+    files = world_files(table.experiment, bench)
+    model, curve = train_run(run, bench, files, until=step)
     return Beginning(
         model=model,
         setting=setting,

@@ -129,14 +129,13 @@ def _made_of(bench: Workbench) -> str:
 
 
 def train_run(
-    run: Run, bench: Workbench, until: int | None = None
+    run: Run, bench: Workbench, files: WorldFiles, until: int | None = None
 ) -> tuple[OmniModel, Measures]:
     """The model of a run and its curves; of its first `until` steps, if that is given.
 
     Raises:
         UserError: as `minimind_o.ablations.training.train`.
     """
-    files = world_files(run.experiment, bench)
     return train(
         run.experiment, run.setting, run.seed, run.steps, bench, files, until=until
     )
@@ -151,7 +150,7 @@ def measure(run: Run, bench: Workbench, assets: str | None) -> dict[str, Any]:
     experiment, setting = run.experiment, run.setting
     files = world_files(experiment, bench)
     started, worked = time.monotonic(), _cpu_seconds()
-    model, curves = train_run(run, bench)
+    model, curves = train_run(run, bench, files)
     trained = Trained(
         model=model,
         setting=setting,

@@ -42,12 +42,10 @@ def build_start(
     if start == "language model":
         shipped = OmniModel.from_pretrained(bench.assets.llm)
         _take(model, shipped.state_dict(), ("thinker.",))
-    elif start == "omni":
+    elif start in ("omni", "whole"):
         shipped = OmniModel.from_pretrained(bench.assets.omni, must_speak=True)
-        _take(model, shipped.state_dict(), ("thinker.", *PROJECTORS))
-    elif start == "whole":
-        shipped = OmniModel.from_pretrained(bench.assets.omni, must_speak=True)
-        _take(model, shipped.state_dict())
+        parts = ("thinker.", *PROJECTORS) if start == "omni" else ("",)
+        _take(model, shipped.state_dict(), parts)
     if setting.warm_start and start not in ("random", "whole"):
         transplant(model)
     return model

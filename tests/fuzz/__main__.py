@@ -12,7 +12,6 @@ import argparse
 import datetime
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from minimind_o import figures
+from minimind_o.written_aside import written_aside
 from tests.fuzz.campaign import Campaign, Limits, Outcome, save_finding, try_one
 from tests.fuzz.readers import READERS
 
@@ -107,9 +107,9 @@ def record(
     if before and not (before["findings"] or line["findings"]):
         line = max(before, line, key=lambda one: one["inputs"])
     lines[name] = line
-    partial = table.with_name(table.name + f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(dict(sorted(lines.items())), indent=1) + "\n")
-    partial.replace(table)
+    with written_aside(table.parent) as aside:
+        text = json.dumps(dict(sorted(lines.items())), indent=1) + "\n"
+        (aside / table.name).write_text(text)
     if set(READERS) <= set(lines):
         known = [lines[reader] for reader in READERS]
         figures.record(
