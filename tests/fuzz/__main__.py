@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from minimind_o import figures
 from minimind_o.written_aside import written_aside
-from tests.fuzz.campaign import Campaign, Limits, Outcome, save_finding, try_one
+from tests.fuzz.campaign import Campaign, Limits, Outcome, save_finding, try_alone
 from tests.fuzz.readers import READERS
 
 FIGURE = "fuzz_inputs_per_reader"
@@ -126,9 +126,9 @@ def record(
 def replay(file: Path) -> int:
     """Read a saved input once more; its name begins with the reader's."""
     name = file.name.split("-")[0]
-    wrong = try_one(READERS[name], file.read_bytes(), Limits())
-    print("\n".join(wrong) if wrong else f"{name} survives {file}")
-    return 1 if wrong else 0
+    found = try_alone(READERS[name], file.read_bytes())
+    print(f"{found.kind}\n{found.text}" if found else f"{name} survives {file}")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Many damaged inputs into one reader, on all cores, under watch.
 
 Inputs have numbers, and a number gives always the same input. So the process that is
-watched only has to say which number it is at: where it dies or hangs, whoever watches
-makes the input again and saves it.
+watched only has to say which number it is at and how much memory it had before it:
+where it dies, hangs or takes too much, whoever watches ends it, makes the input again
+and saves it.
 """
 
 import io
@@ -26,10 +27,14 @@ import psutil
 from minimind_o.errors import UserError
 from tests.fuzz.readers import READERS, Reader, scratch_folder
 
-POLL_S = 0.1
+POLL_S = 0.02
+"""Between two looks at a process: memory has to be written to before it is taken, and a
+gigabyte is not written in this time."""
 START_S = 120.0
 """A process that reads nothing in its first two minutes has not started."""
 MAX_FINDINGS = 20
+NUM_STATES = 3
+"""What a process says of itself: the input it is at, since when, its bytes before."""
 WARM_UP = 4
 """Valid inputs, after which a process has loaded and reserved what it always needs."""
 ADDRESS_SPACE = 8 << 30
@@ -70,9 +75,8 @@ class Outcome:
         return min([self.inputs, *(finding.number for finding in self.findings)])
 
 
-def try_one(reader: Reader, data: bytes, limits: Limits) -> tuple[str, str] | None:
-    """Read one input; kind and text of what is wrong, None where nothing is."""
-    before = _forget_most_memory()
+def try_one(reader: Reader, data: bytes) -> str | None:
+    """Read one input; the traceback of what a reader must not raise, or None."""
     try:
         with (
             warnings.catch_warnings(),
@@ -84,28 +88,8 @@ def try_one(reader: Reader, data: bytes, limits: Limits) -> tuple[str, str] | No
     except UserError:
         pass
     except Exception:
-        return "exception", traceback.format_exc()
-    grown = (_most_memory() - before) / 1e6
-    if grown > limits.megabytes:
-        return "memory", f"it took {grown:.0f} MB"
+        return traceback.format_exc()
     return None
-
-
-def _forget_most_memory() -> int:
-    """Bytes that this process has now, which become the most it has had.
-
-    A forked process begins with its parent's memory and gives some of it back: against
-    that beginning, an input could take as much again and not be seen. Where there is
-    no Linux to forget it (man 5 proc, clear_refs), the most of all inputs before stays.
-    """
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    return _most_memory()
-
-
-def _most_memory() -> int:
-    """Bytes that this process has had at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _work(
@@ -116,24 +100,34 @@ def _work(
     state: "SynchronizedArray[float]",
     slot: int,
     findings: "mp.Queue[Finding]",
-    limits: Limits,
 ) -> None:
     """Read every `step`-th input from `first` to `end`, saying which one it is at."""
     first, end, step = numbers
     logging.disable(logging.CRITICAL)
     reader = readers[name]
     for number in range(WARM_UP):
-        try_one(reader, reader.valid[number % len(reader.valid)], limits)
-    reserved = psutil.Process().memory_info().vms
+        try_one(reader, reader.valid[number % len(reader.valid)])
+    this = psutil.Process()
+    reserved = this.memory_info().vms
     resource.setrlimit(resource.RLIMIT_AS, (reserved + ADDRESS_SPACE,) * 2)
     for number in range(first, end, step):
         data = reader.input(name, seed, number)
-        state[2 * slot], state[2 * slot + 1] = number, time.monotonic()
-        wrong = try_one(reader, data, limits)
-        if wrong:
-            kind, text = wrong
-            findings.put(Finding(reader=name, number=number, kind=kind, text=text))
-    state[2 * slot], state[2 * slot + 1] = end, time.monotonic()
+        # Its memory first: seen between the two, the earlier input took none.
+        state[NUM_STATES * slot + 2] = this.memory_info().rss
+        _say(state, slot, number, time.monotonic())
+        text = try_one(reader, data)
+        if text:
+            findings.put(
+                Finding(reader=name, number=number, kind="exception", text=text)
+            )
+    _say(state, slot, end, time.monotonic())
+
+
+def _say(
+    state: "SynchronizedArray[float]", slot: int, number: int, since: float
+) -> None:
+    at = NUM_STATES * slot
+    state[at], state[at + 1] = number, since
 
 
 @dataclass
@@ -172,7 +166,9 @@ class Campaign:
         self.readers = readers
         # Forked, a process begins with the readers' libraries loaded.
         self._context = mp.get_context("fork")
-        self._state = self._context.Array("d", 2 * self.num_processes, lock=False)
+        self._state = self._context.Array(
+            "d", NUM_STATES * self.num_processes, lock=False
+        )
         self._findings = self._context.Queue()
 
     def run(self, show: Callable[[int], None] = lambda _: None) -> Outcome:
@@ -200,40 +196,57 @@ class Campaign:
 
     def _start(self, slot: int, first: int) -> _Watched:
         step = self.num_processes
-        self._state[2 * slot], self._state[2 * slot + 1] = first, 0.0
+        _say(self._state, slot, first, 0.0)
         numbers = (first, self.num_inputs, step)
         process = self._context.Process(
             target=_work,
             args=(self.name, self.readers, self.seed, numbers, self._state, slot,
-                  self._findings, self.limits),
+                  self._findings),
             daemon=True,
         )  # fmt: skip
         process.start()
         return _Watched(process=process, started=time.monotonic())
 
     def _look(self, slot: int, watched: dict[int, _Watched], outcome: Outcome) -> None:
-        """See whether a process is done, dead, or at one input for too long."""
-        process, now = watched[slot].process, time.monotonic()
-        number, since = int(self._state[2 * slot]), self._state[2 * slot + 1]
+        """See what a process is at: it may be done, or dead, or have to be ended."""
+        process, at = watched[slot].process, NUM_STATES * slot
+        said = self._state[at : at + NUM_STATES]
+        number = int(said[0])
         if process.is_alive():
-            limit = self.limits.seconds if since else START_S
-            if now - (since or watched[slot].started) <= limit:
+            wrong = self._costs_too_much(watched[slot], *said[1:])
+            if self._state[at] != number:  # it had done with that one
+                return
+            if wrong is None:
                 return
             process.kill()
-            kind, text = "hang", f"it took more than {limit:g} s"
         elif process.exitcode == 0:
             _tidy(process)
             del watched[slot]
             return
         else:
-            kind, text = "death", f"the process ended with code {process.exitcode}"
+            wrong = "death", f"the process ended with code {process.exitcode}"
         _tidy(process)
+        kind, text = wrong
         outcome.findings.append(
             Finding(reader=self.name, number=number, kind=kind, text=text)
         )
         del watched[slot]
         if number + self.num_processes < self.num_inputs:
             watched[slot] = self._start(slot, number + self.num_processes)
+
+    def _costs_too_much(
+        self, watched: _Watched, since: float, before: float
+    ) -> tuple[str, str] | None:
+        """Kind and text of the limit that the input at hand has passed, if any."""
+        limit = self.limits.seconds if since else START_S
+        if time.monotonic() - (since or watched.started) > limit:
+            return "hang", f"it took more than {limit:g} s"
+        if since:
+            with suppress(psutil.NoSuchProcess):  # it ended since it was looked at
+                memory = psutil.Process(watched.process.pid).memory_info().rss
+                if memory - before > self.limits.megabytes * 1e6:
+                    return "memory", f"it took {(memory - before) / 1e6:.0f} MB or more"
+        return None
 
     def _collect(self, outcome: Outcome) -> None:
         while not self._findings.empty():
@@ -243,9 +256,30 @@ class Campaign:
         """Inputs that have been read: of each process those before its own."""
         total = 0
         for slot in range(self.num_processes):
-            at = min(int(self._state[2 * slot]), self.num_inputs)
+            at = min(int(self._state[NUM_STATES * slot]), self.num_inputs)
             total += max(0, -(-(at - slot) // self.num_processes))
         return min(total, self.num_inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OneInput(Reader):
+    """A reader whose inputs are all the same."""
+
+    data: bytes
+
+    def input(self, name: str, seed: int, number: int) -> bytes:
+        return self.data
+
+
+def try_alone(
+    reader: Reader, data: bytes, limits: Limits | None = None
+) -> Finding | None:
+    """Read one input in a process of its own, under watch; what it did not survive."""
+    one = _OneInput(
+        read=reader.read, seeds=reader.seeds, mutators=reader.mutators, data=data
+    )
+    campaign = Campaign("one", 1, num_processes=1, limits=limits, readers={"one": one})
+    return next(iter(campaign.run().findings), None)
 
 
 def _tidy(process: Any) -> None:

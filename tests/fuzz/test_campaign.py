@@ -1,22 +1,23 @@
 """A campaign finds planted faults, names the input, and goes on behind it."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from minimind_o.figures import bar
 from tests.fuzz import __main__ as command
+from tests.fuzz import planted
 from tests.fuzz.campaign import (
     Campaign,
     Finding,
     Limits,
     Outcome,
     save_finding,
-    try_one,
+    try_alone,
 )
 from tests.fuzz.planted import READERS
-from tests.fuzz.readers import Reader
 
 LIMITS = Limits(seconds=30.0, megabytes=40)  # a busy machine is slow, and no finding
 SHORT = Limits(seconds=2.0, megabytes=40)
@@ -35,15 +36,25 @@ def test_a_planted_fault_is_found_and_the_rest_is_read(kind: str) -> None:
     assert outcome.survived == 4
 
 
-def test_memory_of_earlier_inputs_hides_nothing() -> None:
-    def eat(megabytes: int) -> Reader:
-        return Reader(read=lambda _: bytearray(megabytes << 20), seeds=list)
+def test_memory_that_was_given_back_hides_nothing() -> None:
+    planted.had_before.append(bytearray(os.urandom(1 << 20) * 256))
+    try:
+        campaign = Campaign(
+            "memory", 9, num_processes=1, limits=LIMITS, readers=READERS
+        )
+        outcome = campaign.run()
+    finally:
+        planted.had_before.clear()
+    assert [(f.kind, f.number) for f in outcome.findings] == [("memory", 4)]
 
-    plenty = Limits(megabytes=1_000)
-    assert try_one(eat(300), b"", plenty) is None  # the most this process has had
-    found = try_one(eat(100), b"", Limits(megabytes=40))
+
+def test_one_input_alone_is_watched_as_many_are() -> None:
+    reader = READERS["memory"]
+    found = try_alone(reader, b"4", LIMITS)
     assert found is not None
-    assert found[0] == "memory"
+    assert found.kind == "memory"
+    assert try_alone(reader, b"4", Limits(megabytes=1_000)) is None
+    assert try_alone(reader, b"3", LIMITS) is None
 
 
 def test_without_findings_all_inputs_have_been_survived() -> None:
