@@ -153,16 +153,17 @@ def bridge(rows: Sequence[Row]) -> Picture:
 def width(rows: Sequence[Row]) -> Picture:
     """Consistency by width and start, short, mid and long answers apart."""
     rows = longest_runs(rows)
-    groups: dict[str, dict[int, list[Row]]] = {"warm": {}, "random": {}}
+    labels = {"warm": "warm start", "random": "random start", "experts": "experts"}
+    groups: dict[str, dict[int, list[Row]]] = {}
     for name, own in by_setting(rows).items():
-        _, size, start = name.split("_")
-        groups[start][int(size)] = own
+        _, size, kind = name.split("_")
+        groups.setdefault(kind, {})[int(size)] = own
     figure, panels = _panels(4)
     names = ("audio_loss", "cer_short", "cer_mid", "cer_long")
     for axes, name in zip(panels, names, strict=True):
-        for place, (start, found) in enumerate(groups.items()):
+        for place, (kind, found) in enumerate(groups.items()):
             widths = sorted(found)
-            label = f"{start} start"
+            label = labels[kind]
             scale = 1 if name == "audio_loss" else 100
             _sweep(
                 axes, np.array(widths), [found[w] for w in widths], name, label,

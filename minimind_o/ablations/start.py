@@ -3,6 +3,10 @@
 Random weights are drawn once, for the shipped config; a setting takes them wherever its
 tensors have the same shape, and draws only what it has alone. So two settings of a seed
 differ in what is varied, and not by the luck of the draw.
+
+Where the shipped model has a feed-forward and a setting has experts as wide, all of
+them start as copies of it (sparse upcycling, arXiv 2212.05055): as long as they are
+equal, such a model computes what the shipped one does, whichever expert is picked.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from minimind_o.config import OmniConfig
 from minimind_o.model import OmniModel
 
 PROJECTORS = ("audio_projector.", "image_projector.")
+FEED_FORWARD = ".feed_forward."
 
 
 def write_start(
@@ -41,11 +46,11 @@ def build_start(
     _take(model, _drawn(bench.config, seed).state_dict())
     if start == "language model":
         shipped = OmniModel.from_pretrained(bench.assets.llm)
-        _take(model, shipped.state_dict(), ("thinker.",))
+        _take(model, _with_experts(shipped, config), ("thinker.",))
     elif start in ("omni", "whole"):
         shipped = OmniModel.from_pretrained(bench.assets.omni, must_speak=True)
         parts = ("thinker.", *PROJECTORS) if start == "omni" else ("",)
-        _take(model, shipped.state_dict(), parts)
+        _take(model, _with_experts(shipped, config), parts)
     if setting.warm_start and start not in ("random", "whole"):
         transplant(model)
     return model
@@ -55,6 +60,17 @@ def _drawn(config: OmniConfig, seed: int) -> OmniModel:
     model = OmniModel(config)
     model.init_weights(torch.Generator().manual_seed(seed))
     return model
+
+
+def _with_experts(shipped: OmniModel, config: OmniConfig) -> dict[str, Tensor]:
+    """The shipped tensors and, for a model with experts, each of them as a copy."""
+    tensors = shipped.state_dict()
+    if config.use_moe and not shipped.config.use_moe:
+        for name in [name for name in tensors if FEED_FORWARD in name]:
+            for expert in range(config.num_experts):
+                copy = name.replace(FEED_FORWARD, f"{FEED_FORWARD}experts.{expert}.")
+                tensors[copy] = tensors[name]
+    return tensors
 
 
 @torch.no_grad()

@@ -4,7 +4,8 @@ The released ablation compares a Talker as wide as the Thinker, whose blocks sta
 the Thinker's, with narrower ones, whose blocks start from random weights. Here every
 width is trained both ways. At another width the warm start is a transplant of what fits
 (`minimind_o.ablations.start.transplant`); the random start at the full width is the
-control that the paper lacks.
+control that the paper lacks. Two settings more have experts, each a copy of the shipped
+Thinker's feed-forward at first: does the width matter to them as it does to one?
 
 The world keeps its long answers, of up to 40 words, and the answers are told apart by
 length: short up to 5 words, mid up to 12, long above.
@@ -20,6 +21,7 @@ from minimind_o.ablations.recipe import NUM_ANSWERS, SAMPLING
 from minimind_o.evaluation.cases import Case
 
 WIDTHS = (128, 256, 384)
+EXPERT_WIDTHS = (128, 256)
 SHORT, MID = 5, 12
 BUCKETS = ("short", "mid", "long")
 SAMPLING_LONG = replace(SAMPLING, max_frames=128, max_text_tokens=96)
@@ -52,19 +54,28 @@ def _measure(run: Trained) -> Measures:
     return found
 
 
+_DENSE = tuple(
+    Setting(
+        name=f"width_{width}_{'warm' if warm else 'random'}",
+        what=f"{width} wide, {'warm' if warm else 'random'} start",
+        config={"talker_hidden_size": width},
+        warm_start=warm,
+    )
+    for width in WIDTHS
+    for warm in (True, False)
+)
+_EXPERTS = tuple(
+    Setting(
+        name=f"width_{width}_experts",
+        what=f"{width} wide, 4 experts",
+        config={"talker_hidden_size": width, "use_moe": True},
+    )
+    for width in EXPERT_WIDTHS
+)
 EXPERIMENT = Experiment(
     name="talker_width",
     question="Is it the Talker's width, or what its blocks start from?",
-    settings=tuple(
-        Setting(
-            name=f"width_{width}_{'warm' if warm else 'random'}",
-            what=f"{width} wide, {'warm' if warm else 'random'} start",
-            config={"talker_hidden_size": width},
-            warm_start=warm,
-        )
-        for width in WIDTHS
-        for warm in (True, False)
-    ),
+    settings=_DENSE + _EXPERTS,
     world=partial(write_world, choice=Choice(max_words=40)),
     measure=_measure,
     evaluation_minutes=1.5,

@@ -97,6 +97,23 @@ def test_the_whole_shipped_model_is_a_start_for_every_seed(bench) -> None:
         assert torch.equal(started[name], tensor), name
 
 
+def test_experts_start_as_the_shipped_model(bench) -> None:
+    inputs = random_ids(2, 12)
+    dense = build_start(bench, of("moe_talker", "dense"), "whole", 0).eval()
+    experts = build_start(bench, of("moe_talker", "moe"), "whole", 0).eval()
+    assert len(experts.talker.layers[0].feed_forward.experts) == 4
+    with torch.no_grad():
+        mine, theirs = experts(inputs), dense(inputs)
+    torch.testing.assert_close(mine.audio_logits, theirs.audio_logits)
+    torch.testing.assert_close(mine.text_logits, theirs.text_logits)
+
+
+def test_drawn_experts_are_not_alike(bench) -> None:
+    model = build_start(bench, of("dense_moe", "moe"), "random", 0)
+    first, second = model.thinker.layers[0].feed_forward.experts[:2]
+    assert not torch.equal(first.up_proj.weight, second.up_proj.weight)
+
+
 def test_the_warm_start_is_a_copy_or_what_fits_of_it(bench) -> None:
     width = bench.config.hidden_size
     heads = bench.config.num_attention_heads
