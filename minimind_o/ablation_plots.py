@@ -23,6 +23,7 @@ from minimind_o.ablations.table import RESULTS, read_table
 from minimind_o.errors import UserError
 from minimind_o.figures import REPOSITORY
 from minimind_o.plots import BLUE, GREY, ORANGE, RED, VIOLET, Picture
+from minimind_o.written_aside import file_written_aside
 
 Row = dict[str, Any]
 MARKERS = "osD^vPX*<>hd"
@@ -350,12 +351,10 @@ def draw_all(results: Path, out: Path) -> list[Path]:
         rows = read_table(results / f"{name}.parquet")
         if not rows:
             continue
-        out.mkdir(parents=True, exist_ok=True)
         for ending, draw in figures.items():
             path = out / f"ablation_{name}{ending}.png"
-            partial = path.with_suffix(".partial")
-            partial.write_bytes(draw(rows)._repr_png_())
-            partial.replace(path)
+            with file_written_aside(path) as aside:
+                aside.write_bytes(draw(rows)._repr_png_())
             written.append(path)
     return written
 

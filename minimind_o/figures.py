@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from minimind_o.errors import UserError
+from minimind_o.written_aside import file_written_aside
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FIGURES_FILE = REPOSITORY / "data" / "results" / "figures.json"
@@ -265,12 +266,10 @@ def record(
     order = {declared.name: index for index, declared in enumerate(BARS)}
     records = [old for old in load(path) if old["name"] != name] + [entry]
     records.sort(key=lambda one: order.get(one["name"], len(order)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + f".{os.getpid()}.partial")
-    partial.write_text(
-        json.dumps(records, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    os.replace(partial, path)
+    with file_written_aside(path) as aside:
+        aside.write_text(
+            json.dumps(records, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     return entry
 
 

@@ -1,4 +1,4 @@
-"""A folder of files that appears whole, or not at all."""
+"""A file, or a folder of files, that appears whole or not at all."""
 
 import os
 import shutil
@@ -43,3 +43,18 @@ def written_aside(out: Path) -> Iterator[Path]:
                 os.replace(file, out / file.name)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def file_written_aside(path: Path) -> Iterator[Path]:
+    """A name, to be written to, of what becomes the file `path` at the end.
+
+    Its folder is made. After an error nothing has changed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield aside
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from minimind_o.errors import UserError, first_line
 from minimind_o.figures import REPOSITORY
+from minimind_o.written_aside import file_written_aside
 
 RESULTS = REPOSITORY / "data" / "results"
 Key = tuple[str, int, int]
@@ -69,9 +70,8 @@ def add_row(path: Path, row: Mapping[str, Any]) -> bool:
         rows = sorted([*rows, dict(row)], key=_order)
         names = list(dict.fromkeys(name for each in rows for name in each))
         columns = {name: [each.get(name) for each in rows] for name in names}
-        partial = path.with_suffix(".partial")
-        pq.write_table(pa.table(columns), partial, compression="zstd")
-        partial.replace(path)
+        with file_written_aside(path) as aside:
+            pq.write_table(pa.table(columns), aside, compression="zstd")
     return True
 
 

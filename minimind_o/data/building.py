@@ -31,6 +31,7 @@ from minimind_o.data.regroup import GROUP_ROWS
 from minimind_o.data.schema import DAMAGE, SCHEMA, BadRowPolicy
 from minimind_o.data.writing import NewRow, write_table
 from minimind_o.errors import UserError
+from minimind_o.written_aside import file_written_aside
 
 PART_ROWS = 256
 DIGEST, BAD_ROWS = "minimind_o.digest", "minimind_o.bad_rows"
@@ -224,8 +225,10 @@ def _join(
         raise UserError(f"{out} would be empty: {len(result.bad_rows)} rows are bad.")
     metadata = {DIGEST: digest, BAD_ROWS: json.dumps(result.bad_rows)}
     schema = SCHEMA.with_metadata(metadata)
-    partial = out.with_name(f"{out.name}.partial")
-    with pq.ParquetWriter(partial, schema, compression="zstd") as sink:
+    with (
+        file_written_aside(out) as aside,
+        pq.ParquetWriter(aside, schema, compression="zstd") as sink,
+    ):
         group: list[pa.Table] = []
         for path in paths:
             group.append(pq.read_table(path).replace_schema_metadata(metadata))
@@ -234,4 +237,3 @@ def _join(
                 group = []
         if group:
             sink.write_table(pa.concat_tables(group))
-    partial.replace(out)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
 from minimind_o.errors import UserError
+from minimind_o.written_aside import file_written_aside
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -161,10 +162,9 @@ def _stats(arguments: argparse.Namespace) -> None:
     print(table(statistics))
     if arguments.out is not None:
         content = {file: counted.summary() for file, counted in statistics.items()}
-        partial = arguments.out.with_name(f"{arguments.out.name}.partial")
         try:
-            partial.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-            partial.replace(arguments.out)
+            with file_written_aside(arguments.out) as aside:
+                aside.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
         except OSError as error:
             raise UserError(f"{arguments.out} cannot be written: {error}") from error
 

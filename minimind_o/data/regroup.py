@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from minimind_o.data.schema import DAMAGE, cut_short, open_parquet
 from minimind_o.errors import UserError
+from minimind_o.written_aside import file_written_aside
 
 GROUP_ROWS = 1024
 
@@ -29,13 +30,12 @@ def regroup(file: str, out: Path, group_rows: int = GROUP_ROWS) -> int:
         raise UserError(f"a row group of {group_rows} rows cannot be: give 1 or more.")
     if out.exists():
         raise UserError(f"{out} exists: name another file, or remove it.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f"{out.name}.partial")
     num_groups, row = 0, 0
     try:
         with (
+            file_written_aside(out) as aside,
             open_parquet(file, piecewise=True) as source,
-            pq.ParquetWriter(partial, source.schema_arrow, compression="zstd") as sink,
+            pq.ParquetWriter(aside, source.schema_arrow, compression="zstd") as sink,
             tqdm(total=source.metadata.num_rows, unit=" rows", disable=None) as bar,
         ):
             for batch in source.iter_batches(group_rows):
@@ -43,7 +43,5 @@ def regroup(file: str, out: Path, group_rows: int = GROUP_ROWS) -> int:
                 num_groups, row = num_groups + 1, row + batch.num_rows
                 bar.update(batch.num_rows)
     except DAMAGE as error:
-        partial.unlink(missing_ok=True)
         raise cut_short(file, f"beyond row {row}", error) from error
-    partial.replace(out)
     return num_groups

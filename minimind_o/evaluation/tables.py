@@ -6,7 +6,6 @@ renamed, so that an interrupted run leaves the earlier one whole.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 
 from minimind_o import figures
 from minimind_o.evaluation.statistics import Estimate
+from minimind_o.written_aside import file_written_aside
 
 NONE = "–"
 """Stands where there is no figure."""
@@ -52,16 +52,14 @@ def write_parquet(
     """Write rows, with the provenance as the file's metadata."""
     table = pa.Table.from_pylist([dict(row) for row in rows])
     notes = {name: str(value) for name, value in asdict(provenance).items()}
-    partial = _partial(path)
-    pq.write_table(table.replace_schema_metadata(notes), partial)
-    os.replace(partial, path)
+    with file_written_aside(path) as aside:
+        pq.write_table(table.replace_schema_metadata(notes), aside)
 
 
 def write_markdown(text: str, path: Path) -> None:
     """Write a page."""
-    partial = _partial(path)
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    with file_written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -83,8 +81,3 @@ def _line(cells: Sequence[str]) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
-
-
-def _partial(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(path.name + ".partial")

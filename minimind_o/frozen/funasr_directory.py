@@ -17,6 +17,7 @@ import yaml
 
 from minimind_o.errors import UserError, first_line
 from minimind_o.foreign_json import parse_json
+from minimind_o.written_aside import file_written_aside
 
 MODELS = ("SenseVoiceSmall", "CAMPPlus")
 """funasr knows a hundred classes, and some of them fetch or run what they are told."""
@@ -178,6 +179,5 @@ def save_half(model: torch.nn.Module, path: Path) -> None:
         name: value.half() if value.is_floating_point() else value
         for name, value in model.state_dict().items()
     }
-    partial = path.with_name(f"{path.name}.partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    with file_written_aside(path) as aside:
+        torch.save(state, aside)

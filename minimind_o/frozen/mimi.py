@@ -23,6 +23,7 @@ from torch import Tensor
 
 from minimind_o.errors import UserError
 from minimind_o.frozen.mimi_files import read_codec
+from minimind_o.written_aside import file_written_aside
 
 NUM_CODEBOOKS = 8  # used of those that a codec has; kyutai's has 32
 
@@ -219,12 +220,10 @@ def save_mimi(
 ) -> None:
     """Write a codec directory; the codebooks stay in fp32, since codes hang on them."""
     directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     state = {
         name: value.contiguous().to(torch.float32 if "quantizer" in name else dtype)
         for name, value in model.state_dict().items()
     }
-    partial = directory / "model.safetensors.partial"
-    save_file(state, partial)
-    partial.replace(directory / "model.safetensors")
+    with file_written_aside(directory / "model.safetensors") as aside:
+        save_file(state, aside)
     (directory / "config.json").write_text(json.dumps(config, indent=2) + "\n")

@@ -38,7 +38,7 @@ from minimind_o.frozen.mimi_names import (
     to_transformers,
 )
 from minimind_o.model.name_lists import differences
-from minimind_o.written_aside import check_free, written_aside
+from minimind_o.written_aside import check_free, file_written_aside, written_aside
 
 KYUTAI_FILE = loaders.MIMI_NAME
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
@@ -168,10 +168,8 @@ def convert_codec(
             f"{codec.source} is not of the published size: name a folder."
         )
     else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = out.with_suffix(".partial")
-        save_file(codec.tensors, partial)
-        partial.replace(out)
+        with file_written_aside(out) as aside:
+            save_file(codec.tensors, aside)
     return to
 
 

@@ -9,7 +9,6 @@ Shapes: Q codebook, T frame, S speaker-embedding width.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from minimind_o.errors import UserError, first_line
 from minimind_o.foreign_json import parse_json
+from minimind_o.written_aside import file_written_aside
 
 NUM_CODEBOOKS = 8
 MAX_BYTES = 10_000_000
@@ -183,7 +183,6 @@ def _from_released(folder: Path, name: str, num_codes: int | None) -> Voice:
 
 def save_voice(folder: Path, voice: Voice) -> Path:
     """Write `voice` into `folder`; the earlier file of that name is replaced whole."""
-    folder.mkdir(parents=True, exist_ok=True)
     embedding_S = voice.speaker_embedding_S
     content = {
         "name": voice.name,
@@ -191,9 +190,8 @@ def save_voice(folder: Path, voice: Voice) -> Path:
         "speaker_embedding": None if embedding_S is None else embedding_S.tolist(),
     }
     file = folder / f"{voice.name}.json"
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    os.replace(partial, file)
+    with file_written_aside(file) as aside:
+        aside.write_text(json.dumps(content) + "\n", encoding="utf-8")
     return file
 
 

@@ -9,7 +9,6 @@ it. `safetensors`: our own directory.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from minimind_o.model.derived_config import config_from_shapes
 from minimind_o.model.files import WEIGHTS_FILE, write_pickled, write_safetensors
 from minimind_o.model.omni import OmniModel
 from minimind_o.released_config import fixed_otherwise, to_released
-from minimind_o.written_aside import check_free, written_aside
+from minimind_o.written_aside import check_free, file_written_aside, written_aside
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 USUAL_DTYPE: Mapping[ExportFormat, str] = {
@@ -147,6 +146,5 @@ def _write_state_dict(
 
 
 def _write_json(path: Path, fields: Mapping[str, object]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with file_written_aside(path) as aside:
+        aside.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")

@@ -5,10 +5,9 @@ Read are safetensors, whole or in shards with an index, and PyTorch's own files 
 aside and renamed, so that an interrupted save leaves the older file as it was.
 """
 
-import os
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from torch import Tensor
 from minimind_o.config import OmniConfig, shortened
 from minimind_o.errors import UserError, first_line
 from minimind_o.foreign_json import parse_json
+from minimind_o.written_aside import file_written_aside
 
 WEIGHTS_FILE = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
@@ -176,18 +176,11 @@ def write_safetensors(
         name: tensor.detach().to("cpu", dtype, copy=True).contiguous()
         for name, tensor in tensors.items()
     }
-    _write(path, lambda file: save_file(copies, file, metadata={"format": "pt"}))
+    with file_written_aside(path) as aside:
+        save_file(copies, aside, metadata={"format": "pt"})
 
 
 def write_pickled(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """One PyTorch file; tensors that share their memory share it there, too."""
-    _write(path, lambda file: torch.save(dict(tensors), file))
-
-
-def _write(path: Path, write: Callable[[Path], None]) -> None:
-    partial = path.with_suffix(".partial")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with file_written_aside(path) as aside:
+        torch.save(dict(tensors), aside)

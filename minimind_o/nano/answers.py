@@ -15,6 +15,7 @@ from minimind_o.data.world import Dialogue
 from minimind_o.frozen.mimi import load_mimi
 from minimind_o.nano.alignment import frame_alignment
 from minimind_o.nano.codec_pool import run_codec
+from minimind_o.written_aside import file_written_aside
 
 LANGUAGE = {"en": "en-us", "zh": "cmn"}
 PORTION = 4096  # recordings in memory at a time
@@ -109,10 +110,8 @@ def codec_name(mimi_directory: Path) -> str:
 
 def _save_portion(path: Path, portion: dict[tuple[str, str], Answer]) -> None:
     """Write one portion, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     codes = [codes for codes, _ in portion.values()]
-    with partial.open("wb") as file:
+    with file_written_aside(path) as aside, aside.open("wb") as file:
         np.savez(
             file,
             keys=np.array(json.dumps(list(portion))),
@@ -120,7 +119,6 @@ def _save_portion(path: Path, portion: dict[tuple[str, str], Answer]) -> None:
             ends=np.cumsum([c.shape[1] for c in codes]),
             alignment=np.concatenate([a for _, a in portion.values()]).astype(np.int16),
         )
-    partial.replace(path)
 
 
 def _load_portion(path: Path) -> dict[tuple[str, str], Answer]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from minimind_o.figures import current_commit, describe_machine
+from minimind_o.written_aside import file_written_aside
 
 
 def write_card(
@@ -44,11 +44,10 @@ def write_card(
     parts = [f"# {title}", "\n".join(["| | |", "|---|---|", *rows])]
     if note:
         parts.append(note)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / "card.md.partial"
-    partial.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    os.replace(partial, folder / "card.md")
-    return folder / "card.md"
+    path = folder / "card.md"
+    with file_written_aside(path) as aside:
+        aside.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path
 
 
 def _shown(value: float | int | str) -> str:

@@ -21,6 +21,7 @@ from minimind_o.assets import ENVIRONMENT_VARIABLE, file_problem
 from minimind_o.errors import UserError
 from minimind_o.released.hubs import FETCH, Fetch, Unreachable
 from minimind_o.released.manifest import ReleasedAsset, ReleasedFile, Repository
+from minimind_o.written_aside import file_written_aside
 
 RECEIPTS = ".downloads.json"
 INCOMPLETE = ".incomplete"
@@ -134,9 +135,8 @@ class Receipts:
             "sha256": sha256,
             "from": origin,
         }
-        partial = self._path.with_name(f"{RECEIPTS}.partial")
-        partial.write_text(json.dumps(self._entries, indent=1) + "\n", "utf-8")
-        partial.replace(self._path)
+        with file_written_aside(self._path) as aside:
+            aside.write_text(json.dumps(self._entries, indent=1) + "\n", "utf-8")
 
 
 def sha256_of(path: Path) -> str:

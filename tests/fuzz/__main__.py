@@ -19,7 +19,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from minimind_o import figures
-from minimind_o.written_aside import written_aside
+from minimind_o.written_aside import file_written_aside
 from tests.fuzz.campaign import Campaign, Limits, Outcome, save_finding, try_alone
 from tests.fuzz.readers import READERS
 
@@ -107,9 +107,8 @@ def record(
     if before and not (before["findings"] or line["findings"]):
         line = max(before, line, key=lambda one: one["inputs"])
     lines[name] = line
-    with written_aside(table.parent) as aside:
-        text = json.dumps(dict(sorted(lines.items())), indent=1) + "\n"
-        (aside / table.name).write_text(text)
+    with file_written_aside(table) as aside:
+        aside.write_text(json.dumps(dict(sorted(lines.items())), indent=1) + "\n")
     if set(READERS) <= set(lines):
         known = [lines[reader] for reader in READERS]
         figures.record(

@@ -6,6 +6,7 @@ where it dies, hangs or takes too much, whoever watches ends it, makes the input
 and saves it.
 """
 
+import gc
 import io
 import logging
 import multiprocessing as mp
@@ -104,6 +105,9 @@ def _work(
     """Read every `step`-th input from `first` to `end`, saying which one it is at."""
     first, end, step = numbers
     logging.disable(logging.CRITICAL)
+    # What the parent left as garbage must not be given back in the middle of an input.
+    gc.collect()
+    gc.freeze()
     reader = readers[name]
     for number in range(WARM_UP):
         try_one(reader, reader.valid[number % len(reader.valid)])
