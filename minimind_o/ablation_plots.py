@@ -119,35 +119,33 @@ def ranks(rows: Sequence[Row]) -> Picture:
 
 
 def bridge(rows: Sequence[Row]) -> Picture:
-    """Every layer: consistency, both losses, heteronyms."""
+    """Every layer: consistency, the two losses, heteronyms."""
     rows = longest_runs(rows)
     settings = sorted(by_setting(rows).values(), key=lambda own: own[0]["bridge_layer"])
     layers = np.array([own[0]["bridge_layer"] for own in settings])
-    figure, panels = _panels(3)
-    measures: tuple[tuple[Axes, str, str, float], ...] = (
-        (panels[0], "cer", "consistency CER (%)", 100),
-        (panels[1], "audio_loss", "codes", 1),
-        (panels[1], "text_loss", "text", 1),
-        (panels[2], "heteronym_preferred_held_out", "preferred, new phrases", 100),
-        (panels[2], "heteronym_heard_held_out", "heard, new phrases", 100),
-        (panels[2], "heteronym_heard_seen", "heard, learned phrases", 100),
-        (panels[2], "heteronym_probe", "the probe on recordings", 100),
+    figure, panels = _panels(4)
+    single = (
+        ("cer", "consistency CER (%)", 100),
+        ("audio_loss", "audio loss, held out (nats)", 1),
+        ("text_loss", "text loss, held out (nats)", 1),
     )
-    for index, (axes, name, label, scale) in enumerate(measures):
-        place = index if axes is panels[0] else index - (1 if axes is panels[1] else 3)
-        _sweep(axes, layers, settings, name, label, _look(place), scale)
-    panels[2].axhline(50, color=GREY, lw=0.8, ls=":")
-    panels[0].set(ylabel="consistency CER (%)")
-    panels[1].set(ylabel="loss on held-out questions (nats)", yscale="log")
-    panels[1].yaxis.set_major_formatter("{x:g}")
-    panels[1].yaxis.set_minor_formatter("{x:g}")
-    panels[1].tick_params(which="both", labelsize=7)
-    panels[2].set(ylabel="heteronyms said right (%)", ylim=(0, 103))
+    for axes, (name, label, scale) in zip(panels, single, strict=False):
+        _sweep(axes, layers, settings, name, label, _look(0), scale)
+        axes.set(ylabel=label)
+    heteronyms = (
+        ("heteronym_preferred_held_out", "preferred, new phrases"),
+        ("heteronym_heard_held_out", "heard, new phrases"),
+        ("heteronym_heard_seen", "heard, learned phrases"),
+        ("heteronym_probe", "the probe on recordings"),
+    )
+    for place, (name, label) in enumerate(heteronyms):
+        _sweep(panels[3], layers, settings, name, label, _look(place), 100)
+    panels[3].axhline(50, color=GREY, lw=0.8, ls=":")
+    panels[3].set(ylabel="heteronyms said right (%)", ylim=(0, 103))
+    panels[3].legend(frameon=False, fontsize=7)
     for axes in panels:
         axes.set_xticks(layers, ["emb." if n < 0 else str(n) for n in layers])
         axes.set(xlabel="bridge after layer")
-    for axes in panels[1:]:
-        axes.legend(frameon=False, fontsize=7)
     return _captioned(figure, rows)
 
 
