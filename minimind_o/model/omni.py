@@ -249,18 +249,21 @@ class OmniModel(nn.Module):
         *,
         config: OmniConfig | None = None,
         generator: torch.Generator | None = None,
+        warm_start: bool = True,
         must_speak: bool = False,
     ) -> Self:
         """Read a model, ours or a released one (`minimind_o.model.checkpoints`).
 
         A language model becomes a new omni model: its Talker starts from the last
-        Thinker blocks where the widths agree, the rest of it from random weights.
+        Thinker blocks, as released, where the widths agree and `warm_start` says so,
+        the rest of it from random weights.
 
         Args:
             path: a model directory or a `.pth` file.
             dtype: of the parameters.
             config: of the new model where `path` is a language model; None: its own.
             generator: of the random weights.
+            warm_start: False: the Talker's blocks are random as well.
             must_speak: refuse a language model, whose Talker has learned nothing.
 
         Raises:
@@ -283,7 +286,8 @@ class OmniModel(nn.Module):
         model = cls(config)
         model.init_weights(generator)
         model.load_state_dict(thinker, strict=False)
-        model.warm_start_talker()
+        if warm_start:
+            model.warm_start_talker()
         return model.to(dtype)
 
     def save(self, directory: str | Path, dtype: torch.dtype | None = None) -> None:

@@ -1,13 +1,15 @@
 """Train the nano model: from the language model, stage after stage.
 
-T2A, then speech (A2A), then pictures (I2T), as the released model was trained. Four
+T2A, then speech (A2A), then pictures (I2T), as the released model was trained. Five
 things are ours. In the first stage the Thinker is frozen: the Talker learns to speak
 what the language model writes, and since the Thinker's upper half and gradients need
-not be computed, a step takes half the time. Before speech and pictures the projector
-learns alone. Then it and the Thinker learn to listen, or to see, without the Talker,
-for a third of the time; the last stage, in which all of the model learns from all of
-the data, brings the Talker to the Thinker that has changed. And every stage goes on
-with rows of the earlier ones among its own, so that nothing is forgotten.
+not be computed, a step takes half the time. It starts from random blocks: copies of the
+Thinker's last ones, as released, learn slower at this size (LOG.md). Before speech and
+pictures the projector learns alone. Then it and the Thinker learn to listen, or to see,
+without the Talker, for a third of the time; the last stage, in which all of the model
+learns from all of the data, brings the Talker to the Thinker that has changed. And
+every stage goes on with rows of the earlier ones among its own, so that nothing is
+forgotten.
 """
 
 import json
@@ -130,10 +132,10 @@ STAGES = (
         recipe=replace(
             _THINKER,
             stage="i2t",
-            num_steps=900,
+            num_steps=1100,
             learning=("thinker", "audio_projector", "image_projector"),
         ),
-        train=(*_I2T, *_A2A),
+        train=(*_I2T, *_A2A, "sft_t2a/train"),  # texts of what no picture shows
         validation="sft_i2t/validation",
         expected={"text_loss": 0.028},
     ),
@@ -185,6 +187,7 @@ def train_omni(
                     StageInputs(
                         tokenizer_directory=assets.tokenizer,
                         init=init,
+                        warm_start=False,
                         encoders=encoders,
                     ),
                     work=folder,
@@ -238,5 +241,6 @@ def _data(stage: Stage, root: Path, seed: int) -> StageData:
         train=[file for file in files if file not in missing],
         validation=[root / f"{stage.validation}.parquet"],
         max_positions=MAX_POSITIONS,
+        reference_probability=0.5,  # the speaker's vector must do, too
         seed=seed,
     )

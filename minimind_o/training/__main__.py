@@ -53,6 +53,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--validation", nargs="+", help="likewise")
     parser.add_argument("--tokenizer", type=Path, help="default: of the assets")
     parser.add_argument("--init", type=Path, help="default: llm of the assets")
+    parser.add_argument(
+        "--random-talker",
+        action="store_true",
+        help="start the Talker of a language model from random blocks, not its last",
+    )
     parser.add_argument("--work", type=Path, default=Path("runs/t2a"))
     parser.add_argument("--out", type=Path, default=None, help="default: WORK/model")
     parser.add_argument("--max-positions", type=int, default=2048)
@@ -110,6 +115,7 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> str:
     inputs = StageInputs(
         tokenizer_directory=arguments.tokenizer or assets.tokenizer,
         init=arguments.init or assets.llm,
+        warm_start=not arguments.random_talker,
         encoders=MediaEncoders(
             assets.path("sensevoice"),
             assets.path("siglip2"),

@@ -66,6 +66,7 @@ class StageInputs:
         file, ours or a released one.
     config: the model's config where `init` is a language model of another; None: the
         one in `init`.
+    warm_start: whether the Talker of a language model starts from its last blocks.
     encoders: for rows with speech or pictures.
     swap: puts other components into the loaded model, for an experiment. Such a model
         cannot be resumed, nor read from the folder it is written to.
@@ -74,6 +75,7 @@ class StageInputs:
     tokenizer_directory: Path
     init: Path
     config: OmniConfig | None = None
+    warm_start: bool = True
     encoders: MediaEncoders | None = None
     swap: Callable[[OmniModel], None] | None = None
 
@@ -153,7 +155,10 @@ def prepare_stage(
     generator = torch.Generator().manual_seed(recipe.seed)
     tokenizer = tokenizers.load(inputs.tokenizer_directory)
     model = OmniModel.from_pretrained(
-        inputs.init, config=inputs.config, generator=generator
+        inputs.init,
+        config=inputs.config,
+        generator=generator,
+        warm_start=inputs.warm_start,
     )
     if inputs.swap is not None:
         inputs.swap(model)
@@ -219,6 +224,7 @@ def write_settings(
         "data": asdict(data),
         "tokenizer": inputs.tokenizer_directory,
         "init": inputs.init,
+        "warm_start": inputs.warm_start,
         "processes": processes.world_size,
         "device": processes.device.type,
         "torch": torch.__version__,

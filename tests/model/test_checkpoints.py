@@ -161,6 +161,28 @@ def test_a_released_language_model_gets_a_warm_talker(
             assert torch.equal(tensor, expected[name]), name
 
 
+def test_the_warm_start_can_be_left_out(tmp_path: Path) -> None:
+    model = released_like()
+    model.save_thinker(tmp_path)
+    talkers = [
+        OmniModel.from_pretrained(
+            tmp_path,
+            config=model.config,
+            generator=torch.Generator().manual_seed(seed),
+            warm_start=False,
+        ).talker.layers.state_dict()
+        for seed in (1, 1, 2)
+    ]
+    thinker = model.thinker.layers[-1].state_dict()
+    last = len(model.talker.layers) - 1
+    for name, tensor in thinker.items():
+        first, same, other = (talker[f"{last}.{name}"] for talker in talkers)
+        assert torch.equal(first, same), name
+        if tensor.dim() > 1:  # norms start at one
+            assert not torch.equal(first, other), name
+            assert not torch.equal(first, tensor), name
+
+
 def test_a_language_model_cannot_speak(tmp_path: Path) -> None:
     released_like().save_thinker(tmp_path)
     with pytest.raises(UserError, match="is a language model, without a Talker"):

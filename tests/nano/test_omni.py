@@ -35,6 +35,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     def train_stage(recipe, data, inputs, **options) -> dict[str, float]:
         options["work"].mkdir(parents=True, exist_ok=True)
         given = {"recipe": recipe, "data": data, "init": inputs.init}
+        given["warm_start"] = inputs.warm_start
         started.append(given | options)
         return dict(FIGURES)
 
@@ -50,6 +51,7 @@ def test_stages_follow_each_other(assets: Assets, runs: list, tmp_path: Path) ->
     assert [run["recipe"].stage for run in runs] == names
     assert {run["recipe"].seed for run in runs} == {3}
     assert runs[0]["init"] == assets.llm
+    assert not runs[0]["warm_start"]
     for before, after in itertools.pairwise(runs):
         assert after["init"] == before["out"]
     assert runs[-1]["out"] == tmp_path / "out"
