@@ -355,6 +355,17 @@ def current_commit() -> str:
     return f"{commit}-dirty" if changed else commit
 
 
+def changed_since(commit: str, *paths: str) -> bool:
+    """Whether any of the repository's `paths` differs from what it was at `commit`.
+
+    False where that cannot be told: no checkout, or none that has the commit.
+    """
+    try:
+        return bool(_git("diff", "--name-only", commit.split("-")[0], "--", *paths))
+    except (OSError, subprocess.CalledProcessError):
+        return False
+
+
 def _git(*arguments: str) -> str:
     answer = subprocess.run(
         ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True

@@ -112,12 +112,35 @@ def test_what_is_only_shown_is_not_judged(file):
     assert shown.passes(0.1)
 
 
-def test_only_what_is_measured_makes_a_commit_dirty(tmp_path, monkeypatch):
-    def git(*arguments):
+@pytest.fixture
+def git(tmp_path, monkeypatch):
+    """Runs git in the folder that stands for the repository."""
+
+    def run(*arguments):
         name = ("-c", "user.name=a", "-c", "user.email=a@b.c")
         subprocess.run(["git", *name, *arguments], cwd=tmp_path, check=True)
 
     monkeypatch.setattr(figures, "REPOSITORY", tmp_path)
+    return run
+
+
+def test_assets_that_changed_since_a_commit_are_told(tmp_path, git):
+    assert not figures.changed_since("1234567", "data")  # no checkout
+    git("init", "-q")
+    for name in ("data", "code"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("1")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    first = figures.current_commit()
+    (tmp_path / "code" / "file").write_text("2")
+    git("commit", "-qam", "second")
+    assert not figures.changed_since(first, "data")
+    assert figures.changed_since(f"{first}-dirty", "code")
+    assert not figures.changed_since("1234567", "code")  # a commit of elsewhere
+
+
+def test_only_what_is_measured_makes_a_commit_dirty(tmp_path, git):
     assert figures.current_commit() == "unknown"
     git("init", "-q")
     table = tmp_path / "data" / "results" / "figures.json"

@@ -26,7 +26,7 @@ from minimind_o.ablations.table import RESULTS, key_of, read_table, table_path
 from minimind_o.ablations.workbench import Workbench
 from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
 from minimind_o.errors import UserError
-from minimind_o.figures import REPOSITORY
+from minimind_o.figures import REPOSITORY, changed_since
 
 NAMES = (
     "talker_rank",
@@ -177,6 +177,11 @@ def _again(runs: Sequence[Run], bench: Workbench, arguments: argparse.Namespace)
         found = compare(stored, measure(run, bench, arguments.assets))
         print(f"{run.experiment.name} {run.setting.name}, seed {run.seed}")
         print(comparison_table(found), flush=True)
+        if changed_since(stored["commit"], "data/nano"):
+            print(
+                f"The row is of commit {stored['commit']}, and data/nano has changed "
+                "since: check that commit out to make it again."
+            )
         if not all(is_within for *_, is_within in found):
             code = 1
     return code

@@ -128,7 +128,7 @@ def test_a_stored_command_gives_the_stored_numbers(
 
 
 def test_a_row_that_does_not_come_out_again_is_told(
-    bench, tmp_path, options, capsys
+    bench, tmp_path, options, capsys, monkeypatch
 ) -> None:
     assert command.main([tiny.NAME, "--seeds", "0", *options]) == 0
     path = table_path(tmp_path / "results", tiny.NAME)
@@ -138,8 +138,14 @@ def test_a_row_that_does_not_come_out_again_is_told(
     wrong[0] *= 1.2
     pq.write_table(table.set_column(index, "scale", [wrong]), path)
     words = shlex.split(read_table(path)[0]["command"])[3:]
+    monkeypatch.setattr(command, "changed_since", lambda commit, path: False)
     assert command.main([*words, *options]) == 1
-    assert "NO" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "NO" in shown
+    assert "check that commit out" not in shown
+    monkeypatch.setattr(command, "changed_since", lambda commit, path: True)
+    assert command.main([*words, *options]) == 1
+    assert "data/nano has changed since" in capsys.readouterr().out
 
 
 def test_the_plan_is_printed_and_nothing_is_run(
