@@ -64,7 +64,7 @@ class Stage:
 
 _SPEAKING = TrainingRecipe(
     stage="t2a",
-    num_steps=3000,
+    num_steps=3400,
     learning=MODES["talker"],
     optimiser="muon",
     learning_rate=3e-3,
