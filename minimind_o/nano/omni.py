@@ -27,6 +27,7 @@ from minimind_o.training.recipe import MODES, TrainingRecipe
 from minimind_o.training.stage import StageData, StageInputs, train_stage
 
 MAX_POSITIONS = 1280  # small batches and many steps: a CPU has no use for large ones
+POOL_ROWS = 8192  # eight row groups, so that most pools hold rows of every set
 # Codebooks 0 and 1 carry the words, codebook 2 a little (LOG.md); the others are close
 # to noise, and learning them alike would drown what can be learned.
 CODEBOOK_WEIGHTS = (3.0, 3.0, 1.0, 0.4, 0.2, 0.2, 0.1, 0.1)
@@ -88,7 +89,7 @@ _THINKER = replace(
 _ALL = replace(
     _SPEAKING,
     stage="all",
-    num_steps=1000,
+    num_steps=700,
     learning=MODES["all"],
     learning_rate=1e-3,
     thinker_rate=0.3,
@@ -113,7 +114,7 @@ STAGES = (
         recipe=replace(
             _THINKER,
             stage="a2a",
-            num_steps=1500,
+            num_steps=1000,
             learning=("thinker", "audio_projector"),
         ),
         train=(*_A2A, "sft_t2a/train"),
@@ -122,7 +123,10 @@ STAGES = (
     ),
     Stage(
         recipe=replace(
-            _PROJECTOR, stage="i2t_projector", learning=MODES["vision_proj"]
+            _PROJECTOR,
+            stage="i2t_projector",
+            num_steps=300,
+            learning=MODES["vision_proj"],
         ),
         train=_I2T,
         validation="sft_i2t/validation",
@@ -132,7 +136,7 @@ STAGES = (
         recipe=replace(
             _THINKER,
             stage="i2t",
-            num_steps=1100,
+            num_steps=800,
             learning=("thinker", "audio_projector", "image_projector"),
         ),
         train=(*_I2T, *_A2A, "sft_t2a/train"),  # texts of what no picture shows
@@ -241,6 +245,7 @@ def _data(stage: Stage, root: Path, seed: int) -> StageData:
         train=[file for file in files if file not in missing],
         validation=[root / f"{stage.validation}.parquet"],
         max_positions=MAX_POSITIONS,
+        pool_rows=POOL_ROWS,
         reference_probability=0.5,  # the speaker's vector must do, too
         seed=seed,
     )

@@ -17,7 +17,7 @@ from minimind_o.data.encoders import MediaEncoders
 from minimind_o.data.examples import ExampleDataset, ExampleOptions, RowPreparer
 from minimind_o.data.row import RowFormat
 from minimind_o.data.schema import BadRowPolicy, BadRows, expand
-from minimind_o.data.stream import ExampleStream, RowGroups, StreamSettings
+from minimind_o.data.stream import POOL_ROWS, ExampleStream, RowGroups, StreamSettings
 from minimind_o.errors import UserError
 from minimind_o.layout import LayoutSpec
 from minimind_o.model.omni import OmniModel
@@ -34,6 +34,8 @@ class StageData:
     train, validation: Parquet files, globs, or anything fsspec reaches.
     max_positions: padded positions in a batch of one process.
     batch_size: rows in a batch of one process instead, where it is not 0.
+    pool_rows: rows of which a process draws its batches; row groups of several files
+        mix only within a pool.
     code_noise: share of the answer's input codes replaced by random ones in training.
     noise_specials: draw these from all ids, specials included.
     bad_rows: `fatal` stops at a bad row, `skip` reports it by file and row and goes on.
@@ -43,6 +45,7 @@ class StageData:
     validation: Sequence[str | Path]
     max_positions: int = 2048
     batch_size: int = 0
+    pool_rows: int = POOL_ROWS
     max_length: int = 320
     code_noise: float = 0.05
     noise_specials: bool = False
@@ -185,6 +188,7 @@ def prepare_stage(
         StreamSettings(
             max_positions=None if data.batch_size else data.max_positions,
             batch_size=data.batch_size or None,
+            pool_rows=data.pool_rows,
             seed=data.seed,
             rank=processes.rank,
             world_size=processes.world_size,
