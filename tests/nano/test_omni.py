@@ -52,6 +52,7 @@ def test_stages_follow_each_other(assets: Assets, runs: list, tmp_path: Path) ->
     assert {run["recipe"].seed for run in runs} == {3}
     assert runs[0]["init"] == assets.llm
     assert not runs[0]["warm_start"]
+    assert {run["data"].pool_rows for run in runs} == {omni.POOL_ROWS}
     for before, after in itertools.pairwise(runs):
         assert after["init"] == before["out"]
     assert runs[-1]["out"] == tmp_path / "out"

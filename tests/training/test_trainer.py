@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,12 @@ from minimind_o.model.omni import OmniModel
 from minimind_o.training.processes import ALONE
 from minimind_o.training.random_states import random_states, set_random_states
 from minimind_o.training.recipe import TrainingRecipe
-from minimind_o.training.stage import StageData, StageInputs, train_stage
+from minimind_o.training.stage import (
+    StageData,
+    StageInputs,
+    prepare_stage,
+    train_stage,
+)
 from minimind_o.training.trainer import Trainer
 from tests.training.tiny import (
     tiny_config,
@@ -66,6 +72,18 @@ def train(
 
 def from_language_model(files: Path) -> StageInputs:
     return StageInputs(tokenizer_directory=Assets.find().tokenizer, init=files / "llm")
+
+
+def test_pools_are_as_large_as_the_stage_says(files: Path, tmp_path: Path) -> None:
+    rows = [files / "train.parquet"]
+    recipe = TrainingRecipe(stage="t2a", num_steps=1)
+    for pool_rows in (7, 24):
+        data = StageData(train=rows, validation=rows, pool_rows=pool_rows)
+        inputs = from_language_model(files)
+        _, stream = prepare_stage(recipe, data, inputs, tmp_path, ALONE)
+        positions = (position for _, position in stream.iterate())
+        first = takewhile(lambda p: p["epoch"] == p["pool"] == 0, positions)
+        assert len(list(first)[-1]["rows"]) == pool_rows
 
 
 def metrics(work: Path, split: str = "train") -> list[dict[str, float]]:
