@@ -143,27 +143,28 @@ _ANIMALS = (
 
 
 def _animals() -> list[Fact]:
-    facts = []
+    """Kind by kind: by animal, one form of a kind would be held out of every animal."""
+    says, lives, eats, legs = [], [], [], []
     for entry in _ANIMALS.split("|"):
-        animal, sound, home, food, legs = entry.split(":")
+        animal, sound, home, food, count = entry.split(":")
         the = f"an {animal}" if animal[0] in "aeiou" else f"a {animal}"
-        facts.append(Fact("animal", (
+        says.append(Fact("animal", (
             f"what does {the} say?", f"which sound does {the} make?",
             f"how does {the} sound?", f"what sound comes from {the}?",
         ), _sentence(f"{the} says {sound}.")))  # fmt: skip
-        facts.append(Fact("animal", (
+        lives.append(Fact("animal", (
             f"where does {the} live?", f"where is the home of {the}?",
             f"where can I find {the}?", f"in what place does {the} live?",
         ), _sentence(f"{the} lives in {home}.")))  # fmt: skip
-        facts.append(Fact("animal", (
+        eats.append(Fact("animal", (
             f"what does {the} eat?", f"what is the food of {the}?",
             f"what does {the} like to eat?", f"tell me what {the} eats.",
         ), _sentence(f"{the} eats {food}.")))  # fmt: skip
-        facts.append(Fact("animal", (
+        legs.append(Fact("animal", (
             f"how many legs does {the} have?", f"on how many legs does {the} walk?",
             f"tell me how many legs {the} has.", f"{the} has how many legs?",
-        ), _sentence(f"{the} has {legs} legs.")))  # fmt: skip
-    return facts
+        ), _sentence(f"{the} has {count} legs.")))  # fmt: skip
+    return says + lives + eats + legs
 
 
 _TALK = """

@@ -88,19 +88,20 @@ def _things() -> list[Fact]:
             f"{thing}是哪一种颜色？",
         )  # fmt: skip
         facts.append(Fact("colour", questions, f"{thing}是{colour}色的。"))
+    eats, lives = [], []  # kind by kind, as in English
     for entry in _ANIMALS.split():
         animal, food, home = entry.split(":")
         questions = (
             f"{animal}吃什么？", f"{animal}喜欢吃什么？", f"什么是{animal}的食物？",
             f"说一下{animal}吃什么。",
         )  # fmt: skip
-        facts.append(Fact("animal", questions, f"{animal}喜欢吃{food}。"))
+        eats.append(Fact("animal", questions, f"{animal}喜欢吃{food}。"))
         questions = (
             f"{animal}住在哪里？", f"{animal}的家在哪里？", f"在哪里能看见{animal}？",
             f"说一下{animal}住在哪里。",
         )  # fmt: skip
-        facts.append(Fact("animal", questions, f"{animal}住在{home}。"))
-    return facts
+        lives.append(Fact("animal", questions, f"{animal}住在{home}。"))
+    return facts + eats + lives
 
 
 _TALK = """

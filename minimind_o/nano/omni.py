@@ -1,15 +1,14 @@
 """Train the nano model: from the language model, stage after stage.
 
-T2A, then speech (A2A), then pictures (I2T), as the released model was trained. Five
-things are ours. In the first stage the Thinker is frozen: the Talker learns to speak
-what the language model writes, and since the Thinker's upper half and gradients need
-not be computed, a step takes half the time. It starts from random blocks: copies of the
-Thinker's last ones, as released, learn slower at this size (LOG.md). Before speech and
-pictures the projector learns alone. Then it and the Thinker learn to listen, or to see,
-without the Talker, for a third of the time; the last stage, in which all of the model
-learns from all of the data, brings the Talker to the Thinker that has changed. And
-every stage goes on with rows of the earlier ones among its own, so that nothing is
-forgotten.
+T2A, then speech (A2A), then pictures (I2T), as the released model was trained. Four
+things are ours. The Thinker and the Talker never learn together: the first stage is the
+Talker's, which learns to speak what the language model writes; then the projectors
+alone, and the Thinker with them, learn to listen and to see; last the Thinker, from all
+of the data, and then the Talker, which is brought to the Thinker that has changed. A
+step of one of them takes a third of the time of a step of both (LOG.md). The Talker
+starts from random blocks: copies of the Thinker's last ones, as released, learn slower
+at this size. And every stage goes on with rows of the earlier ones among its own, so
+that nothing is forgotten.
 """
 
 import json
@@ -65,7 +64,7 @@ class Stage:
 
 _SPEAKING = TrainingRecipe(
     stage="t2a",
-    num_steps=3400,
+    num_steps=2000,
     learning=MODES["talker"],
     optimiser="muon",
     learning_rate=3e-3,
@@ -85,14 +84,6 @@ _THINKER = replace(
     thinker_rate=0.5,  # it comes trained
     warmup_steps=60,
     save_every=200,
-)
-_ALL = replace(
-    _SPEAKING,
-    stage="all",
-    num_steps=700,
-    learning=MODES["all"],
-    learning_rate=1e-3,
-    thinker_rate=0.3,
 )
 _T2A = ("sft_t2a/train", "sft_t2a/train_more")
 _A2A = ("sft_a2a/train", "sft_a2a/train_more")
@@ -144,10 +135,22 @@ STAGES = (
         expected={"text_loss": 0.028},
     ),
     Stage(
-        recipe=_ALL,
+        recipe=replace(
+            _THINKER,
+            stage="thinker",
+            num_steps=400,
+            learning=("thinker", "audio_projector", "image_projector"),
+            learning_rate=1e-3,
+        ),
+        train=(*_I2T, *_A2A, "sft_t2a/train"),
+        validation="sft_i2t/validation",
+        expected={"text_loss": 0.0},
+    ),
+    Stage(
+        recipe=replace(_SPEAKING, stage="talker", num_steps=1300, learning_rate=2e-3),
         train=(*_I2T, *_A2A, *_T2A),
         validation="sft_i2t/validation",
-        expected={"text_loss": 0.012, "codebook_0_loss": 0.665, "alignment": 0.975},
+        expected={"codebook_0_loss": 0.0, "alignment": 0.0},
     ),
 )
 
@@ -167,8 +170,8 @@ def train_omni(
     table of the stages' losses, beside the expected ones, is printed at the end.
 
     Returns:
-        The card's figures: the losses of the last stage, the minutes of each and of
-        all.
+        The card's figures: each loss as the last stage that has it left it, the minutes
+        of each stage and of all.
     """
     processes = start_processes()
     encoders = MediaEncoders(
@@ -209,7 +212,9 @@ def train_omni(
     if processes.is_main:
         print(loss_table(stages, ended))
     minutes = {f"minutes_{name}": f.pop("minutes") for name, f in ended.items()}
-    losses = ended[stages[-1].recipe.stage]
+    losses: dict[str, float] = {}
+    for figures in ended.values():
+        losses |= figures
     return {**losses, **minutes, "minutes": sum(minutes.values())}
 
 
