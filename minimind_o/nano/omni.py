@@ -64,7 +64,7 @@ class Stage:
 
 _SPEAKING = TrainingRecipe(
     stage="t2a",
-    num_steps=2000,
+    num_steps=3400,
     learning=MODES["talker"],
     optimiser="muon",
     learning_rate=3e-3,
@@ -147,7 +147,7 @@ STAGES = (
         expected={"text_loss": 0.0},
     ),
     Stage(
-        recipe=replace(_SPEAKING, stage="talker", num_steps=1300, learning_rate=2e-3),
+        recipe=replace(_SPEAKING, stage="talker", num_steps=1500, learning_rate=2e-3),
         train=(*_I2T, *_A2A, *_T2A),
         validation="sft_i2t/validation",
         expected={"codebook_0_loss": 0.0, "alignment": 0.0},
