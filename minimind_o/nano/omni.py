@@ -1,13 +1,14 @@
 """Train the nano model: from the language model, stage after stage.
 
-T2A, then speech (A2A), then pictures (I2T), as the released model was trained. Four
-things are ours. The Thinker and the Talker never learn together: the first stage is the
-Talker's, which learns to speak what the language model writes; then the projectors
-alone, and the Thinker with them, learn to listen and to see; last the Thinker, from all
-of the data, and then the Talker, which is brought to the Thinker that has changed. A
-step of one of them takes a third of the time of a step of both (LOG.md). The Talker
-starts from random blocks: copies of the Thinker's last ones, as released, learn slower
-at this size. And every stage goes on with rows of the earlier ones among its own, so
+T2A, then speech (A2A), then pictures (I2T), as the released model was trained. Five
+things are ours. In the first stage the Thinker is frozen: the Talker learns to speak
+what the language model writes, and since the Thinker's upper half and gradients need
+not be computed, a step takes half the time. It starts from random blocks: copies of the
+Thinker's last ones, as released, learn slower at this size (LOG.md). Before speech and
+pictures the projector learns alone. Then it and the Thinker learn to listen, or to see,
+without the Talker, for a third of the time; then all of the model learns from all of
+the data, which brings the Talker to the Thinker that has changed, and in the end the
+Talker alone. And every stage goes on with rows of the earlier ones among its own, so
 that nothing is forgotten.
 """
 
@@ -85,6 +86,14 @@ _THINKER = replace(
     warmup_steps=60,
     save_every=200,
 )
+_ALL = replace(
+    _SPEAKING,
+    stage="all",
+    num_steps=700,
+    learning=MODES["all"],
+    learning_rate=1e-3,
+    thinker_rate=0.3,
+)
 _T2A = ("sft_t2a/train", "sft_t2a/train_more")
 _A2A = ("sft_a2a/train", "sft_a2a/train_more")
 _I2T = ("sft_i2t/train", "sft_i2t/train_more")
@@ -93,13 +102,13 @@ STAGES = (
         recipe=_SPEAKING,
         train=_T2A,
         validation="sft_t2a/validation",
-        expected={"codebook_0_loss": 1.215, "alignment": 0.934},
+        expected={"codebook_0_loss": 1.019, "alignment": 0.953},
     ),
     Stage(
         recipe=replace(_PROJECTOR, stage="a2a_projector", learning=MODES["audio_proj"]),
         train=_A2A,
         validation="sft_a2a/validation",
-        expected={"text_loss": 0.412},
+        expected={"text_loss": 0.392},
     ),
     Stage(
         recipe=replace(
@@ -110,7 +119,7 @@ STAGES = (
         ),
         train=(*_A2A, "sft_t2a/train"),
         validation="sft_a2a/validation",
-        expected={"text_loss": 0.028},
+        expected={"text_loss": 0.062},
     ),
     Stage(
         recipe=replace(
@@ -121,7 +130,7 @@ STAGES = (
         ),
         train=_I2T,
         validation="sft_i2t/validation",
-        expected={"text_loss": 0.391},
+        expected={"text_loss": 0.703},
     ),
     Stage(
         recipe=replace(
@@ -132,22 +141,16 @@ STAGES = (
         ),
         train=(*_I2T, *_A2A, "sft_t2a/train"),  # texts of what no picture shows
         validation="sft_i2t/validation",
-        expected={"text_loss": 0.028},
+        expected={"text_loss": 0.027},
     ),
     Stage(
-        recipe=replace(
-            _THINKER,
-            stage="thinker",
-            num_steps=400,
-            learning=("thinker", "audio_projector", "image_projector"),
-            learning_rate=1e-3,
-        ),
-        train=(*_I2T, *_A2A, "sft_t2a/train"),
+        recipe=_ALL,
+        train=(*_I2T, *_A2A, *_T2A),
         validation="sft_i2t/validation",
-        expected={"text_loss": 0.0},
+        expected={"text_loss": 0.013, "codebook_0_loss": 0.639, "alignment": 0.980},
     ),
     Stage(
-        recipe=replace(_SPEAKING, stage="talker", num_steps=1500, learning_rate=2e-3),
+        recipe=replace(_SPEAKING, stage="talker", num_steps=1000, learning_rate=1.5e-3),
         train=(*_I2T, *_A2A, *_T2A),
         validation="sft_i2t/validation",
         expected={"codebook_0_loss": 0.0, "alignment": 0.0},

@@ -10,6 +10,7 @@ from minimind_o.assets import Assets
 from minimind_o.errors import UserError
 from minimind_o.nano import command, omni
 from minimind_o.nano.omni import STAGES, Stage, train_omni
+from minimind_o.training.recipe import MODES
 
 FIGURES = {"text_loss": 0.5, "minutes": 2.0}
 
@@ -46,7 +47,7 @@ def test_stages_follow_each_other(assets: Assets, runs: list, tmp_path: Path) ->
     figures = train_omni(
         STAGES, assets, assets.llm, tmp_path / "work", tmp_path / "out", seed=3
     )
-    names = ("t2a", "a2a_projector", "a2a", "i2t_projector", "i2t", "thinker", "talker")
+    names = ("t2a", "a2a_projector", "a2a", "i2t_projector", "i2t", "all", "talker")
     assert tuple(run["recipe"].stage for run in runs) == names
     assert {run["recipe"].seed for run in runs} == {3}
     assert runs[0]["init"] == assets.llm
@@ -67,7 +68,7 @@ def test_what_learns_is_what_the_stage_is_named_after() -> None:
     assert learning["i2t_projector"] == ("image_projector",)
     assert learning["a2a"] == ("thinker", "audio_projector")
     assert learning["i2t"] == ("thinker", "audio_projector", "image_projector")
-    assert learning["thinker"] == learning["i2t"]
+    assert learning["all"] == MODES["all"]
     assert learning["talker"] == ("talker",)
 
 
