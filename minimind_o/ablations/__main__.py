@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from minimind_o.ablations.again import compare, comparison_table
+from minimind_o.ablations.again import compare, comparison_table, why_not
 from minimind_o.ablations.experiment import Experiment
 from minimind_o.ablations.own import load_file
 from minimind_o.ablations.plan import plan, plan_table
@@ -26,7 +26,7 @@ from minimind_o.ablations.table import RESULTS, key_of, read_table, table_path
 from minimind_o.ablations.workbench import Workbench
 from minimind_o.assets import ENVIRONMENT_VARIABLE, Assets
 from minimind_o.errors import UserError
-from minimind_o.figures import REPOSITORY, changed_since
+from minimind_o.figures import REPOSITORY
 
 NAMES = (
     "talker_rank",
@@ -180,11 +180,8 @@ def _again(runs: Sequence[Run], bench: Workbench, arguments: argparse.Namespace)
         if all(is_within for *_, is_within in found):
             continue
         code = 1
-        if changed_since(stored["commit"], "data/nano"):
-            print(
-                f"The row is of commit {stored['commit']}, and data/nano has changed "
-                "since: check that commit out to make it again."
-            )
+        if remark := why_not(stored):
+            print(remark)
     return code
 
 

@@ -9,6 +9,7 @@ from minimind_o.ablations.experiment import Experiment
 from minimind_o.ablations.runs import runs_of, train_run, world_files
 from minimind_o.ablations.workbench import Workbench
 from minimind_o.evaluation.statistics import bootstrap_ratio
+from minimind_o.figures import changed_since
 from minimind_o.terminal_table import terminal_table
 
 TOLERANCE = 0.05
@@ -74,6 +75,16 @@ def compare_beginning(
     return compare(
         {name: stored[name][0] for name in names},
         {name: curves[name][0] for name in names},
+    )
+
+
+def why_not(row: Mapping[str, Any]) -> str | None:
+    """Why a row may not come out here, in one sentence; None where nothing is known."""
+    if not changed_since(row["commit"], "data/nano"):
+        return None
+    return (
+        f"The row is of commit {row['commit']}, and data/nano has changed since: check "
+        "that commit out to make it again."
     )
 
 

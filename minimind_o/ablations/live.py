@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from minimind_o.ablations.again import why_not
 from minimind_o.ablations.recipe import NUM_CURVE_POINTS
 from minimind_o.ablations.runs import runs_of, train_run, world_files
 from minimind_o.ablations.stored import Stored
@@ -21,6 +22,7 @@ class Beginning:
 
     here, stored: the audio loss on held-out questions, in nats; `stored` is None where
         the table has no such run yet.
+    remark: why the two may differ, as `minimind_o.ablations.again.why_not`.
     """
 
     model: OmniModel
@@ -30,13 +32,15 @@ class Beginning:
     num_steps: int
     here: float
     stored: float | None
+    remark: str | None
 
     def __repr__(self) -> str:
         stored = "not there yet" if self.stored is None else f"{self.stored:.3f}"
-        return (
+        found = (
             f"{self.setting}, seed {self.seed}, step {self.step} of {self.num_steps}: "
             f"audio loss {self.here:.3f} here, stored: {stored}"
         )
+        return f"{found}\n{self.remark}" if self.remark else found
 
 
 def workbench(assets: Assets) -> Workbench:
@@ -58,6 +62,7 @@ def begin_run(
     """
     (run,) = runs_of(table.experiment, (seed,), only=(setting,))
     step = max(1, run.steps // NUM_CURVE_POINTS)
+    row = table.row(setting, seed)
     files = world_files(table.experiment, bench)
     model, curve = train_run(run, bench, files, until=step)
     return Beginning(
@@ -68,4 +73,5 @@ def begin_run(
         num_steps=run.steps,
         here=curve["audio_loss"],
         stored=table.at_step("audio_loss", setting, seed, step),
+        remark=None if row is None else why_not(row),
     )

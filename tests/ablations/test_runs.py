@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from minimind_o.ablations import __main__ as command
+from minimind_o.ablations import again as comparing
 from minimind_o.ablations import runs as running
 from minimind_o.ablations.again import compare_beginning
 from minimind_o.ablations.experiment import Experiment
@@ -138,12 +139,12 @@ def test_a_row_that_does_not_come_out_again_is_told(
     wrong[0] *= 1.2
     pq.write_table(table.set_column(index, "scale", [wrong]), path)
     words = shlex.split(read_table(path)[0]["command"])[3:]
-    monkeypatch.setattr(command, "changed_since", lambda commit, path: False)
+    monkeypatch.setattr(comparing, "changed_since", lambda commit, path: False)
     assert command.main([*words, *options]) == 1
     shown = capsys.readouterr().out
     assert "NO" in shown
     assert "check that commit out" not in shown
-    monkeypatch.setattr(command, "changed_since", lambda commit, path: True)
+    monkeypatch.setattr(comparing, "changed_since", lambda commit, path: True)
     assert command.main([*words, *options]) == 1
     assert "data/nano has changed since" in capsys.readouterr().out
 

@@ -3,6 +3,7 @@
 import pytest
 
 from minimind_o import ablation_plots
+from minimind_o.ablations import again
 from minimind_o.ablations.live import begin_run
 from minimind_o.ablations.measures import coded_clips
 from minimind_o.ablations.runs import measure, runs_of, world_files
@@ -126,7 +127,9 @@ def test_what_cannot_be_heard_is_said(tmp_path, measures, words) -> None:
     assert words in repr(table.listen(("staggered", "at_once"), assets))
 
 
-def test_a_begun_run_is_the_beginning_of_the_stored_one(bench, tmp_path) -> None:
+def test_a_begun_run_is_the_beginning_of_the_stored_one(
+    bench, tmp_path, monkeypatch
+) -> None:
     experiment = tiny.experiment()
     (run,) = runs_of(experiment, (0,), only=("rank_2",))
     row = measure(run, bench, None)
@@ -139,6 +142,10 @@ def test_a_begun_run_is_the_beginning_of_the_stored_one(bench, tmp_path) -> None
     other = begin_run(table, "rank_4", bench)
     assert other.stored is None
     assert "stored: not there yet" in repr(other)
+    assert "data/nano" not in repr(other)
+    monkeypatch.setattr(again, "changed_since", lambda commit, path: True)
+    begun = begin_run(table, "rank_2", bench)
+    assert f"commit {row['commit']}, and data/nano has changed since" in repr(begun)
 
 
 def test_until_leaves_the_schedule_alone_and_stops(bench) -> None:
