@@ -97,6 +97,7 @@ _ALL = replace(
 _T2A = ("sft_t2a/train", "sft_t2a/train_more")
 _A2A = ("sft_a2a/train", "sft_a2a/train_more")
 _I2T = ("sft_i2t/train", "sft_i2t/train_more")
+_EVERY_SET = (*_I2T, *_A2A, *_T2A)
 STAGES = (
     Stage(
         recipe=_SPEAKING,
@@ -145,13 +146,13 @@ STAGES = (
     ),
     Stage(
         recipe=_ALL,
-        train=(*_I2T, *_A2A, *_T2A),
+        train=_EVERY_SET,
         validation="sft_i2t/validation",
         expected={"text_loss": 0.013, "codebook_0_loss": 0.639, "alignment": 0.980},
     ),
     Stage(
         recipe=replace(_SPEAKING, stage="talker", num_steps=1000, learning_rate=1.5e-3),
-        train=(*_I2T, *_A2A, *_T2A),
+        train=_EVERY_SET,
         validation="sft_i2t/validation",
         expected={"codebook_0_loss": 0.577, "alignment": 0.983},
     ),
