@@ -225,11 +225,12 @@ def _llm(run: NanoRun, *, use_moe: bool = False) -> Metrics:
 
 
 def _omni(run: NanoRun, *, use_moe: bool = False) -> Metrics:
-    from minimind_o.nano.omni import STAGES, train_omni
+    from minimind_o.nano.omni import EXPERTS_SHARE, STAGES, shortened, train_omni
 
+    stages = shortened(STAGES, EXPERTS_SHARE) if use_moe else STAGES
     init = run.assets.llm_moe if use_moe else run.assets.llm
     out = run.out("omni_moe" if use_moe else "omni")
-    return dict(train_omni(STAGES, run.assets, init, run.work, out, run.seed))
+    return dict(train_omni(stages, run.assets, init, run.work, out, run.seed))
 
 
 MAKERS: dict[str, Callable[[NanoRun], Metrics]] = {

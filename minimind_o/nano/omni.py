@@ -10,6 +10,8 @@ without the Talker, for a third of the time; then all of the model learns from a
 the data, which brings the Talker to the Thinker that has changed, and in the end the
 Talker alone. And every stage goes on with rows of the earlier ones among its own, so
 that nothing is forgotten.
+
+The model with experts goes through the same stages with half of their steps.
 """
 
 import json
@@ -157,6 +159,21 @@ STAGES = (
         expected={"codebook_0_loss": 0.577, "alignment": 0.983},
     ),
 )
+EXPERTS_SHARE = 0.5  # a step of theirs takes longer, and the whole must fit an evening
+
+
+def shortened(stages: Sequence[Stage], share: float) -> tuple[Stage, ...]:
+    """The stages with a share of their steps, and therefore no losses to expect."""
+    return tuple(
+        replace(
+            stage,
+            recipe=replace(
+                stage.recipe, num_steps=round(share * stage.recipe.num_steps)
+            ),
+            expected={},
+        )
+        for stage in stages
+    )
 
 
 def train_omni(
