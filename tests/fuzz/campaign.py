@@ -6,6 +6,7 @@ where it dies, hangs or takes too much, whoever watches ends it, makes the input
 and saves it.
 """
 
+import ctypes
 import gc
 import io
 import logging
@@ -108,6 +109,7 @@ def _work(
     # What the parent left as garbage must not be given back in the middle of an input.
     gc.collect()
     gc.freeze()
+    _give_back()
     reader = readers[name]
     for number in range(WARM_UP):
         try_one(reader, reader.valid[number % len(reader.valid)])
@@ -125,6 +127,16 @@ def _work(
                 Finding(reader=name, number=number, kind="exception", text=text)
             )
     _say(state, slot, end, time.monotonic())
+
+
+def _give_back() -> None:
+    """Return to the system what the parent had freed and its allocator has kept.
+
+    An input that takes it would not be seen to take anything. Allocators other than
+    glibc's have no such call.
+    """
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _say(

@@ -48,6 +48,16 @@ def test_garbage_that_is_given_back_hides_nothing() -> None:
     assert [(f.kind, f.number) for f in outcome.findings] == [("memory", 4)]
 
 
+def test_memory_that_is_free_already_hides_nothing() -> None:
+    keeps = bytearray(31 << 20)  # blocks up to this size now come from the heap,
+    del keeps
+    blocks = [bytearray(os.urandom(1 << 20) * 30) for _ in range(13)]
+    del blocks[:-1]  # which keeps what is freed below one that is still held
+    outcome = Campaign("memory", 9, limits=LIMITS, readers=READERS).run()
+    assert blocks
+    assert [(f.kind, f.number) for f in outcome.findings] == [("memory", 4)]
+
+
 def test_one_input_alone_is_watched_as_many_are() -> None:
     reader = READERS["memory"]
     found = try_alone(reader, b"4", LIMITS)
