@@ -202,8 +202,11 @@ def voices(rows: Sequence[Row]) -> Picture:
             _range(right, x + shift, found, _look(place), label)
     right.set_xticks(np.arange(len(names)), names, rotation=45)
     right.set(xlabel="voice", ylabel="similarity to the voice (cosine)")
-    for axes in (left, right):
-        axes.legend(frameon=False, fontsize=7)
+    for axes in (left, right):  # above: the points may lie anywhere
+        axes.legend(
+            frameon=False, fontsize=7, ncols=4, loc="lower center",
+            bbox_to_anchor=(0.5, 1),
+        )  # fmt: skip
     return _captioned(figure, rows)
 
 
@@ -243,6 +246,7 @@ def settings(rows: Sequence[Row], measures: Mapping[str, tuple[str, float]]) -> 
             axes.plot(np.nanmean(found), place, look["marker"], color=look["color"])
         axes.set_yticks(range(len(groups)), [own[0]["what"] for own in groups.values()])
         axes.set(xlabel=label, ylim=(len(groups) - 0.5, -0.5))
+        axes.locator_params(axis="x", nbins=5)
         if axes is not panels[0]:
             axes.set_yticklabels([])
     return _captioned(figure, rows)
