@@ -1,7 +1,6 @@
 """What the checkers of all chapters are held to."""
 
 import sys
-from functools import partial
 
 import pytest
 
@@ -13,8 +12,6 @@ def stub(*arguments): ...
 
 def reference(check):
     """What stands in for a missing answer: `name`, beside its checker `check_name`."""
-    while isinstance(check, partial):
-        check = check.func
     name = check.__name__.removeprefix("check_")
     return getattr(sys.modules[check.__module__], name)
 
