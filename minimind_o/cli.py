@@ -142,6 +142,12 @@ def _add_speaking_options(parser: argparse.ArgumentParser, several: bool) -> Non
         "--audio-temperature", type=float, metavar="T", help="of the sound; 0 is greedy"
     )
     parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FOLDER",
+        help="a model of yours, or data/nano/omni_moe (default: omni of the assets)",
+    )
+    parser.add_argument(
         "--precision",
         choices=WEIGHT_PRECISIONS,
         default="fp32",

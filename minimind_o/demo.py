@@ -88,6 +88,8 @@ class Speaking:
     """Of the model's weights."""
     mark: Mark = "none"
     """How the sound says that it is synthetic."""
+    model: Path | None = None
+    """The model's folder or `.pth` file; the assets' own unless given."""
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> Speaking:
@@ -99,6 +101,7 @@ class Speaking:
             audio_temperature=arguments.audio_temperature,
             precision=arguments.precision,
             mark=arguments.mark,
+            model=arguments.model,
         )
 
     def requests(
@@ -137,7 +140,7 @@ def ask(asked: Asked, path: Path, speaking: Speaking, assets: Assets) -> Spoken:
         UserError: an empty or too long question, a recording or picture that cannot be
             read, an unknown voice, a damaged asset, or no place for a WAV.
     """
-    engine = load_engine(assets, precision=speaking.precision)
+    engine = load_engine(assets, precision=speaking.precision, model=speaking.model)
     (request,) = speaking.requests([asked], assets, engine.model.config.num_codes)
     spoken = _answer(engine, request, path, speaking.mark)
     if spoken.path is None:
@@ -154,7 +157,7 @@ def demo(
     Raises:
         UserError: as `ask`; or `folder` holds files that the demo did not write.
     """
-    engine = load_engine(assets, precision=speaking.precision)
+    engine = load_engine(assets, precision=speaking.precision, model=speaking.model)
     requests = speaking.requests(asked, assets, engine.model.config.num_codes)
     claim_folder(folder)
     spoken = []

@@ -80,8 +80,8 @@ def assets(tmp_path):
 def engine(monkeypatch):
     scripted = ScriptedEngine()
 
-    def load(assets, *, precision):
-        scripted.precision = precision
+    def load(assets, *, precision, model):
+        scripted.precision, scripted.model_folder = precision, model
         return scripted
 
     monkeypatch.setattr(demo_module, "load_engine", load)
@@ -123,6 +123,7 @@ def test_options_reach_the_engine(tmp_path, assets, engine):
         temperature=0.3,
         audio_temperature=0,
         precision="int8",
+        model=tmp_path / "mine",
     )
     ask(Asked(text="What?"), tmp_path / "a.wav", speaking, assets)
     (request,) = engine.requests
@@ -131,6 +132,7 @@ def test_options_reach_the_engine(tmp_path, assets, engine):
     assert request.text_sampling.temperature == 0.3
     assert request.audio_sampling.temperature == 0
     assert engine.precision == "int8"
+    assert engine.model_folder == tmp_path / "mine"
 
 
 def test_an_answer_without_sound_is_no_success(tmp_path, assets, engine):

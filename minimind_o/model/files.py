@@ -67,7 +67,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             but floating-point tensors under names.
     """
     if not path.is_file():
-        raise UserError(f"There is no {path}.")
+        raise UserError(f"There is no model file or folder '{path}'.")
     if path.name.endswith(".index.json"):
         return _read_shards(path)
     if path.suffix == ".safetensors":

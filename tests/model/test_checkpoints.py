@@ -290,7 +290,10 @@ def test_truncated_files_are_named(form: Form, keep: float, tmp_path: Path) -> N
         ("{", "is no index of shards"),
         ("{}", "is no index of shards"),
         ('{"weight_map": {"a": "../x.safetensors"}}', "a file beside its index"),
-        ('{"weight_map": {"a": "x.safetensors"}}', r"There is no .*x\.safetensors"),
+        (
+            '{"weight_map": {"a": "x.safetensors"}}',
+            r"There is no model file .*x\.safetensors",
+        ),
     ],
 )
 def test_a_bad_index_is_named(index: str, complaint: str, tmp_path: Path) -> None:
@@ -311,7 +314,7 @@ def test_a_folder_of_two_models_asks_which(tmp_path: Path) -> None:
 def test_an_empty_folder_and_no_file_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="a model directory holds"):
         OmniModel.from_pretrained(tmp_path)
-    with pytest.raises(UserError, match=r"There is no .*nowhere\.pth"):
+    with pytest.raises(UserError, match=r"no model file or folder '.*nowhere\.pth'"):
         OmniModel.from_pretrained(tmp_path / "nowhere.pth")
     (tmp_path / "notes.txt").write_text("not a model")
     with pytest.raises(UserError, match="no file of weights by its name"):
