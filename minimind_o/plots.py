@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -105,6 +106,28 @@ def code_grid(
     axes.tick_params(length=0)
     frames = [(second * frame_rate - 0.5, name) for second, name in marks]
     _write_marks(axes, frames)
+    return figure
+
+
+def expert_grid(chosen_LT: ArrayLike, tokens: Sequence[str]) -> Picture:
+    """Which expert got each token in each layer: a row a layer, a colour an expert."""
+    chosen = np.asarray(chosen_LT)
+    figure, (axes,) = _panels(1, height=0.9 + 0.25 * len(chosen))
+    num_experts = chosen.max() + 1
+    colours = ListedColormap([COLOURS[x % len(COLOURS)] for x in range(num_experts)])
+    axes.imshow(
+        chosen,
+        aspect="auto",
+        cmap=colours,
+        alpha=0.6,
+        vmin=-0.5,
+        vmax=num_experts - 0.5,
+    )
+    for (layer, place), expert in np.ndenumerate(chosen):
+        axes.text(place, layer, str(expert), ha="center", va="center", fontsize=7)
+    axes.set_yticks(range(len(chosen)), [f"layer {i}" for i in range(len(chosen))])
+    axes.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=7)
+    axes.tick_params(length=0)
     return figure
 
 

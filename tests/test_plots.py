@@ -42,6 +42,22 @@ def test_every_code_is_written_in_its_cell():
     assert written == {(f, q): str(codes[q, f]) for q in range(2) for f in range(3)}
 
 
+def test_a_cell_has_the_number_and_the_colour_of_its_expert():
+    figure = plots.expert_grid([[0, 1, 0], [2, 2, 1]], ["the", " cat", "."])
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["0", "1", "0", "2", "2", "1"]
+    image = axes.images[0]
+    drawn = image.cmap(image.norm(image.get_array()))
+    assert (drawn[0, 0] == drawn[0, 2]).all()
+    assert (drawn[0, 1] == drawn[1, 2]).all()
+    assert len(np.unique(drawn.reshape(-1, 4), axis=0)) == 3
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "the",
+        " cat",
+        ".",
+    ]
+
+
 def test_words_stand_over_the_frame_in_which_they_begin():
     axes = plots.code_grid(np.zeros((2, 20), int), 12.5, [(0.8, "cat")]).axes[0]
     word = next(text for text in axes.texts if text.get_text() == "cat")

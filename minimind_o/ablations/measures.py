@@ -8,8 +8,7 @@ Shapes: B batch, Q codebook, T position, V vocabulary, X expert, N any number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -26,6 +25,7 @@ from minimind_o.data.row import Row
 from minimind_o.data.schema import BadRows
 from minimind_o.evaluation.cases import Case, read_cases
 from minimind_o.evaluation.consistency import compare
+from minimind_o.evaluation.thinker_probe import watched_gates
 from minimind_o.generation.batch import BatchAnswer, BatchSampling, generate_batch
 from minimind_o.layout import IGNORE, LayoutSpec
 from minimind_o.model import OmniModel
@@ -207,9 +207,11 @@ def expert_use(
         text_BT = batch["input_ids"][:, -1] != model.config.pad_token_id
         places = torch.arange(text_BT.shape[1], device=device)
         real_BT = places < batch["lengths"][:, None]
-        with _gates(layers) as chosen:
+        with watched_gates(layers) as logits:
             model(batch["input_ids"], **{name: batch.get(name) for name in MEDIA})
-        for layer, chosen_NX in enumerate(chosen):
+        for layer, logits_NX in enumerate(logits):
+            chosen = logits_NX.topk(layers[0].num_chosen, dim=-1).indices
+            chosen_NX = F.one_hot(chosen, num_experts).sum(dim=1)
             for row, of_kind in enumerate((text_BT, ~text_BT)):
                 mine = chosen_NX[(of_kind & real_BT).flatten()]
                 counts[row, layer] += mine.sum(dim=0).double().cpu()
@@ -218,20 +220,3 @@ def expert_use(
         "expert_use_text": shares[0].flatten().tolist(),
         "expert_use_sound": shares[1].flatten().tolist(),
     }
-
-
-@contextmanager
-def _gates(layers: Sequence[Experts]) -> Iterator[list[Tensor]]:
-    """Inside, every pass leaves what each gate chose, (N, X) of 0 and 1, in order."""
-    chosen: list[Tensor] = []
-
-    def note(module: torch.nn.Module, inputs: object, logits_NX: Tensor) -> None:
-        places = logits_NX.topk(layers[0].num_chosen, dim=-1).indices
-        chosen.append(F.one_hot(places, logits_NX.shape[-1]).sum(dim=1))
-
-    handles = [layer.gate.register_forward_hook(note) for layer in layers]
-    try:
-        yield chosen
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -1,13 +1,14 @@
-"""A look inside the Thinker: attention and states of every layer, and what they know.
+"""A look inside the Thinker: attention, states, experts, and what the states know.
 
-Shapes: T position, D width, H head, N word, K label, L layer (the embedding
-is layer 0).
+Shapes: T position, D width, H head, X expert, N word, K label, L layer (the embedding
+is layer 0 of the states).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 from minimind_o.data.world import Dialogue, read_aloud
 from minimind_o.errors import UserError
 from minimind_o.model import OmniModel
-from minimind_o.model.blocks import Captured
+from minimind_o.model.blocks import Captured, Experts
 from minimind_o.tokenizer import Tokenizer
 
 RIDGE = 1e-2
@@ -49,6 +50,41 @@ def look_inside(model: OmniModel, text_ids: Sequence[int]) -> Inside:
         states.append(x_BTD[0])
         attention.append(capture[0][0])
     return Inside(states_LTD=torch.stack(states), attention_LHTT=torch.stack(attention))
+
+
+def chosen_experts(model: OmniModel, text_ids: Sequence[int]) -> NDArray[np.int64]:
+    """The expert that each layer of the Thinker sends each position to, (L, T).
+
+    Where a position has several, the one that the gate likes best.
+
+    Raises:
+        UserError: the model has no experts.
+    """
+    layers = [m for m in model.thinker.modules() if isinstance(m, Experts)]
+    if not layers:
+        raise UserError("the model has no experts: take one whose config says use_moe.")
+    with watched_gates(layers) as logits:
+        look_inside(model, text_ids)
+    return torch.stack(logits).argmax(dim=-1).numpy()
+
+
+@contextmanager
+def watched_gates(layers: Sequence[Experts]) -> Iterator[list[Tensor]]:
+    """Inside, every pass leaves what each gate said of its positions, (N, X), in order.
+
+    The list holds logits; what is chosen are the greatest.
+    """
+    said: list[Tensor] = []
+
+    def note(module: torch.nn.Module, inputs: object, logits_NX: Tensor) -> None:
+        said.append(logits_NX)
+
+    handles = [layer.gate.register_forward_hook(note) for layer in layers]
+    try:
+        yield said
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

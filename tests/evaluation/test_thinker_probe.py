@@ -9,6 +9,7 @@ from minimind_o.assets import Assets
 from minimind_o.errors import UserError
 from minimind_o.evaluation.thinker_probe import (
     SpokenWord,
+    chosen_experts,
     heteronyms,
     look_inside,
     probe_layers,
@@ -38,6 +39,30 @@ def test_the_last_states_are_those_of_the_forward_pass(model: OmniModel) -> None
     assert attention.shape == (num_layers, model.config.num_attention_heads, 5, 5)
     torch.testing.assert_close(attention.sum(-1), torch.ones(attention.shape[:-1]))
     assert (attention.triu(1) == 0).all()
+
+
+def test_the_experts_are_those_that_a_position_goes_to() -> None:
+    model = tiny_model(use_moe=True).eval()
+    ids = [4, 5, 6, 7, 8]
+    chosen = chosen_experts(model, ids)
+    assert chosen.shape == (model.config.num_hidden_layers, 5)
+    before = look_inside(model, ids).states_LTD
+    used = set(chosen[0].tolist())
+    assert 0 < len(used) < model.config.num_experts, "or the test says little"
+    for index in range(model.config.num_experts):
+        expert = model.thinker.layers[0].feed_forward.experts[index]
+        weight = expert.down_proj.weight.detach().clone()
+        with torch.no_grad():
+            expert.down_proj.weight.mul_(2)
+        moved = (look_inside(model, ids).states_LTD[1] != before[1]).any(dim=-1)
+        assert moved.tolist() == [one == index for one in chosen[0]]
+        with torch.no_grad():
+            expert.down_proj.weight.copy_(weight)
+
+
+def test_a_model_without_experts_is_told(model: OmniModel) -> None:
+    with pytest.raises(UserError, match="no experts"):
+        chosen_experts(model, [40, 50])
 
 
 def test_heteronyms_come_with_their_sounds_in_both_readings(model: OmniModel) -> None:
