@@ -103,17 +103,19 @@ def ranks(rows: Sequence[Row]) -> Picture:
         millions = values(own_rows, "adapter_parameters").mean() / 1e6
         losses = values(own_rows, "audio_loss")
         middle.plot(millions, losses.mean(), "*", ms=9, color="black")
+        is_first = name == "none"  # the lines fall: above the first, below the last
         middle.annotate(
-            own_rows[0]["what"], (millions, losses.mean()), xytext=(4, 5),
-            textcoords="offset points", fontsize=7,
-            ha="left" if name == "none" else "right",
+            own_rows[0]["what"], (millions, losses.mean()),
+            xytext=(4, 5) if is_first else (4, -13), textcoords="offset points",
+            fontsize=7, ha="left" if is_first else "right",
         )  # fmt: skip
     middle.set_xscale("symlog", linthresh=0.01)
+    middle.margins(y=0.12)
     middle.set(
         xlabel="parameters that no codebooks share (M)",
         ylabel="audio loss at the end (nats)",
     )
-    for axes in (left, middle, right):
+    for axes in (middle, right):  # the lines of the left are those of the right
         axes.legend(frameon=False, fontsize=7)
     return _captioned(figure, rows)
 

@@ -225,9 +225,9 @@ def _llm(run: NanoRun, *, use_moe: bool = False) -> Metrics:
 
 
 def _omni(run: NanoRun, *, use_moe: bool = False) -> Metrics:
-    from minimind_o.nano.omni import EXPERTS_SHARE, STAGES, shortened, train_omni
+    from minimind_o.nano.omni import STAGES, for_experts, train_omni
 
-    stages = shortened(STAGES, EXPERTS_SHARE) if use_moe else STAGES
+    stages = for_experts(STAGES) if use_moe else STAGES
     init = run.assets.llm_moe if use_moe else run.assets.llm
     out = run.out("omni_moe" if use_moe else "omni")
     return dict(train_omni(stages, run.assets, init, run.work, out, run.seed))

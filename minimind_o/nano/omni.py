@@ -11,7 +11,8 @@ the data, which brings the Talker to the Thinker that has changed, and in the en
 Talker alone. And every stage goes on with rows of the earlier ones among its own, so
 that nothing is forgotten.
 
-The model with experts goes through the same stages with half of their steps.
+The model with experts goes through the same stages, with half of the steps in all but
+the last two.
 """
 
 import json
@@ -160,10 +161,12 @@ STAGES = (
     ),
 )
 EXPERTS_SHARE = 0.5  # a step of theirs takes longer, and the whole must fit an evening
+NUM_WHOLE = 2  # the last stages, in which all comes together, keep their steps
 
 
-def shortened(stages: Sequence[Stage], share: float) -> tuple[Stage, ...]:
-    """The stages with a share of their steps, and therefore no losses to expect."""
+def for_experts(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """The stages of a model with experts: the first are shorter; no losses to expect."""
+    shares = [EXPERTS_SHARE] * (len(stages) - NUM_WHOLE) + [1.0] * NUM_WHOLE
     return tuple(
         replace(
             stage,
@@ -172,7 +175,7 @@ def shortened(stages: Sequence[Stage], share: float) -> tuple[Stage, ...]:
             ),
             expected={},
         )
-        for stage in stages
+        for stage, share in zip(stages, shares, strict=True)
     )
 
 
