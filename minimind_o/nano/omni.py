@@ -165,7 +165,7 @@ NUM_WHOLE = 2  # the last stages, in which all comes together, keep their steps
 
 
 def for_experts(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """The stages of a model with experts: the first are shorter; no losses to expect."""
+    """The stages of a model with experts: the first shorter, no losses expected."""
     shares = [EXPERTS_SHARE] * (len(stages) - NUM_WHOLE) + [1.0] * NUM_WHOLE
     return tuple(
         replace(
