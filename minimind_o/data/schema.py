@@ -26,7 +26,13 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.core import has_magic, url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
+from minimind_o.data.parquet_pages import (
+    FREE_EXPANSION,
+    MAX_EXPANSION,
+    check_pages,
+)
 from minimind_o.data.row import Row, RowFormat, read_row
 from minimind_o.errors import UserError, first_line
 
@@ -50,9 +56,6 @@ REQUIRED = ("conversations", "answer_audios")
 
 DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError)
 """What Arrow raises while it reads a damaged file."""
-MAX_EXPANSION, FREE_EXPANSION = 2_000, 50_000_000
-"""Bytes of a column for each byte of it in the file, beyond so many for nothing."""
-
 READ_AHEAD = 1 << 20
 """Bytes of a column in memory while rows are read one after the other."""
 
@@ -248,7 +251,11 @@ def open_parquet(address: str | Path, *, piecewise: bool = False) -> pq.ParquetF
             buffer_size=READ_AHEAD if piecewise else 0,
             pre_buffer=not piecewise,
         )
-        _check_expansion(file, str(address), system.size(path))
+        size = system.size(path)
+        if isinstance(system, LocalFileSystem):  # elsewhere it would fetch the file
+            local = Path(path)
+            check_pages(local, size, local.stat().st_mtime_ns)
+        _check_expansion(file, str(address), size)
         return file
     except DAMAGE as error:
         raise UserError(
@@ -260,7 +267,7 @@ def _check_expansion(file: pq.ParquetFile, name: str, size: int) -> None:
     """Refuse a file that says it unpacks to far more than it can hold.
 
     Raises:
-        UserError: naming the row group and the column; also for more rows than bytes.
+        UserError: naming the row group; also for more rows than bytes.
     """
     file.schema_arrow.names  # noqa: B018  (decoded here, where damage is caught)
     if file.metadata.num_rows > size:
@@ -269,17 +276,13 @@ def _check_expansion(file: pq.ParquetFile, name: str, size: int) -> None:
             "row takes a byte at the least."
         )
     for group in range(file.num_row_groups):
-        columns = file.metadata.row_group(group)
-        for index in range(columns.num_columns):
-            column = columns.column(index)
-            packed = min(max(column.total_compressed_size, 0), size)
-            unpacked = column.total_uncompressed_size
-            if unpacked > FREE_EXPANSION + MAX_EXPANSION * packed:
-                raise UserError(
-                    f"{name} says that column {column.path_in_schema!r} of row group "
-                    f"{group} unpacks from {packed:,} bytes to {unpacked:,}; at most "
-                    f"{MAX_EXPANSION} times as many are read."
-                )
+        unpacked = file.metadata.row_group(group).total_byte_size
+        if unpacked > FREE_EXPANSION + MAX_EXPANSION * size:
+            raise UserError(
+                f"{name} says that row group {group} unpacks from {size:,} bytes at "
+                f"the most to {unpacked:,}; at most {MAX_EXPANSION} times as many are "
+                "read."
+            )
 
 
 def expand(addresses: Sequence[str | Path]) -> list[str]:

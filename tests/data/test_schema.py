@@ -252,6 +252,11 @@ def test_missing_and_broken_files_are_named(tmp_path):
         read(path)
     middle = len(whole) // 4
     path.write_bytes(whole[:4] + b"\x00" * middle + whole[4 + middle :])
+    with pytest.raises(
+        UserError, match=r"a\.parquet is not a whole .* 'conversations'"
+    ):
+        read(path)
+    path.write_bytes(whole[:400] + b"\xff" * 100 + whole[500:])
     with pytest.raises(UserError, match=r"a\.parquet cannot be read beyond row 0"):
         read(path)
 

@@ -11,6 +11,8 @@ from tests.fuzz.campaign import Campaign, Limits, try_alone
 from tests.fuzz.readers import READERS
 
 NUM_INPUTS = 200
+ONCE_FOUND = {"parquet": (8605, 11973, 39815, 42774, 55049, 66063, 73644, 89216)}
+"""Inputs of `make fuzz` that ended the process or took gigabytes, with Arrow 26.0.1."""
 LIMITS = Limits(seconds=60.0, megabytes=1_000)  # a busy machine is slow
 
 
@@ -25,6 +27,15 @@ def test_damaged_inputs_are_refused_in_a_sentence_or_read(name: str) -> None:
     outcome = Campaign(name, NUM_INPUTS, seed=1, limits=LIMITS).run()
     assert outcome.findings == []
     assert outcome.inputs == NUM_INPUTS
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [(name, number) for name, numbers in ONCE_FOUND.items() for number in numbers],
+)
+def test_what_was_found_once_is_survived(name: str, number: int) -> None:
+    reader = READERS[name]
+    assert try_alone(reader, reader.input(name, 0, number), LIMITS) is None
 
 
 @pytest.mark.parametrize("name", READERS)
