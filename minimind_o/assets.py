@@ -71,7 +71,7 @@ RELEASED_FILES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     **dict.fromkeys(("llm", "omni", "llm_moe", "omni_moe"), _MODEL_FILES),
 }
 """What serves as well: the authors' files under their own names."""
-NOT_SHIPPED = frozenset({"llm_moe", "omni_moe"})
+NOT_SHIPPED = frozenset({"llm_moe"})
 """What the repository does not hold; `minimind-o nano` makes it."""
 
 

@@ -233,7 +233,7 @@ def train_omni(
             init = model
     finally:
         processes.close()
-    if processes.is_main:
+    if processes.is_main and any(stage.expected for stage in stages):
         print(loss_table(stages, ended))
     minutes = {f"minutes_{name}": f.pop("minutes") for name, f in ended.items()}
     losses: dict[str, float] = {}
