@@ -137,6 +137,7 @@ def test_assets_that_changed_since_a_commit_are_told(tmp_path, git):
     git("commit", "-qam", "second")
     assert not figures.changed_since(first, "data")
     assert figures.changed_since(f"{first}-dirty", "code")
+    assert not figures.changed_since(first, "code", ":(exclude)code")
     assert not figures.changed_since("1234567", "code")  # a commit of elsewhere
 
 

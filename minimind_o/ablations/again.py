@@ -18,6 +18,8 @@ NOT_COMPARED = {
     "place", "seed", "steps", "minutes", "cpu_minutes", "parameters",
     "active_parameters", "talker_parameters", "adapter_parameters",
 }  # fmt: skip
+_USED = ("data/nano", ":(exclude)data/nano/omni_moe")
+"""What a run may start from, as git names it; those with experts start elsewhere."""
 
 
 def compare(
@@ -80,7 +82,7 @@ def compare_beginning(
 
 def why_not(row: Mapping[str, Any]) -> str | None:
     """Why a row may not come out here, in one sentence; None where nothing is known."""
-    if not changed_since(row["commit"], "data/nano"):
+    if not changed_since(row["commit"], *_USED):
         return None
     return (
         f"The row is of commit {row['commit']}, and data/nano has changed since: check "

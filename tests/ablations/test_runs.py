@@ -139,12 +139,12 @@ def test_a_row_that_does_not_come_out_again_is_told(
     wrong[0] *= 1.2
     pq.write_table(table.set_column(index, "scale", [wrong]), path)
     words = shlex.split(read_table(path)[0]["command"])[3:]
-    monkeypatch.setattr(comparing, "changed_since", lambda commit, path: False)
+    monkeypatch.setattr(comparing, "changed_since", lambda commit, *paths: False)
     assert command.main([*words, *options]) == 1
     shown = capsys.readouterr().out
     assert "NO" in shown
     assert "check that commit out" not in shown
-    monkeypatch.setattr(comparing, "changed_since", lambda commit, path: True)
+    monkeypatch.setattr(comparing, "changed_since", lambda commit, *paths: True)
     assert command.main([*words, *options]) == 1
     assert "data/nano has changed since" in capsys.readouterr().out
 

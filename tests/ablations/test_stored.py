@@ -143,7 +143,7 @@ def test_a_begun_run_is_the_beginning_of_the_stored_one(
     assert other.stored is None
     assert "stored: not there yet" in repr(other)
     assert "data/nano" not in repr(other)
-    monkeypatch.setattr(again, "changed_since", lambda commit, path: True)
+    monkeypatch.setattr(again, "changed_since", lambda commit, *paths: True)
     begun = begin_run(table, "rank_2", bench)
     assert f"commit {row['commit']}, and data/nano has changed since" in repr(begun)
 
