@@ -1,8 +1,8 @@
 """`python -m tests.fuzz`, or `make fuzz`: 100,000 damaged inputs into every reader.
 
-`--record` keeps a line for each reader in data/results/fuzz.json, and readers may be run
-on different days: `make fuzz ARGS="audio image"`. The figure is the least of all of
-them, once all are there.
+`--record` keeps a line for each reader in data/results/fuzz.json, and readers may be
+run on different days: `make fuzz ARGS="audio image"`. The figure is the least of all
+of them, once all are there.
 
 What a reader does not survive is saved under runs/fuzz, with a line that reads it
 again: `python -m tests.fuzz --replay runs/fuzz/audio-17-hang`.
