@@ -96,8 +96,7 @@ def code_grid(
     num_codebooks = len(codes)
     figure, (axes,) = _panels(1, height=0.7 + 0.28 * num_codebooks)
     axes.imshow(codes, aspect="auto", cmap="viridis", alpha=0.75)
-    for (q, frame), code in np.ndenumerate(codes):
-        axes.text(frame, q, str(code), ha="center", va="center", fontsize=6.5)
+    _write_numbers(axes, codes, fontsize=6.5)
     axes.set_yticks(
         range(num_codebooks), [f"codebook {q}" for q in range(num_codebooks)]
     )
@@ -123,8 +122,7 @@ def expert_grid(chosen_LT: ArrayLike, tokens: Sequence[str]) -> Picture:
         vmin=-0.5,
         vmax=num_experts - 0.5,
     )
-    for (layer, place), expert in np.ndenumerate(chosen):
-        axes.text(place, layer, str(expert), ha="center", va="center", fontsize=7)
+    _write_numbers(axes, chosen, fontsize=7)
     axes.set_yticks(range(len(chosen)), [f"layer {i}" for i in range(len(chosen))])
     axes.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=7)
     axes.tick_params(length=0)
@@ -512,6 +510,12 @@ def _decibels(wave: NDArray[np.floating], sample_rate: int) -> NDArray[np.floati
 
 def _mel(hertz: ArrayLike) -> NDArray[np.floating]:
     return 2595 * np.log10(1 + np.asarray(hertz, float) / 700)
+
+
+def _write_numbers(axes: Axes, values: NDArray[np.integer], fontsize: float) -> None:
+    """Each value in the middle of its cell."""
+    for (row, column), value in np.ndenumerate(values):
+        axes.text(column, row, str(value), ha="center", va="center", fontsize=fontsize)
 
 
 def _write_marks(axes: Axes, marks: Marks) -> None:

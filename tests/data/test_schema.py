@@ -4,6 +4,7 @@ import io
 import json
 import logging
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -291,6 +292,11 @@ def test_a_column_that_unpacks_to_far_more_is_refused(tmp_path):
     assert path.stat().st_size < 100_000
     with pytest.raises(UserError, match="'conversations' of row group 0 unpacks from"):
         open_parquet(path)
+    # What is not on this machine is judged by its footer alone.
+    system = fsspec.filesystem("memory")
+    system.pipe("/far/rows.parquet", path.read_bytes())
+    with pytest.raises(UserError, match=r"says that row group 0 unpacks from"):
+        open_parquet("memory://far/rows.parquet")
 
 
 def test_names_that_are_not_text_are_no_unicode_error(tmp_path):
