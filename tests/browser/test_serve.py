@@ -4,10 +4,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 from minimind_o.assets import Assets
 from minimind_o.evaluation.error_rates import character_errors
@@ -17,6 +18,20 @@ LONG = (
     "Say: the old man and the small child read a long book near the river, and the "
     "white bird sings in the green tree."
 )
+# A state may last for less than a look at the page takes: the page itself keeps them.
+RECORD_STATES = """() => {
+  const state = document.getElementById("state");
+  window.states = [state.textContent];
+  new MutationObserver((changes) => {
+    const added = changes.flatMap(({ addedNodes }) => [...addedNodes]);
+    window.states.push(...added.map(({ textContent }) => textContent));
+  }).observe(state, { childList: true });
+}"""
+TAKE_STATE = """(state) => {
+  const place = window.states.indexOf(state);
+  window.states.splice(0, place + 1);
+  return place >= 0;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +52,31 @@ def url() -> Iterator[str]:
     assert server.wait(30) == 0
 
 
-def comes_to(page: Page, state: str) -> None:
-    expect(page.locator("#state")).to_have_text(state)
+@pytest.fixture
+def opened(url: str, browse: Callable) -> Callable[..., AbstractContextManager[Ears]]:
+    """Open the served page; its microphone hears a wave, once."""
+
+    @contextmanager
+    def listening(microphone_N: np.ndarray) -> Iterator[Ears]:
+        with browse(url, microphone_N) as ears:
+            ears.page.evaluate(RECORD_STATES)
+            comes_to(ears.page, "listening")
+            yield ears
+
+    return listening
+
+
+def comes_to(page: Page, *states: str) -> None:
+    """Wait until the page has been in these states, one after the other.
+
+    Only those count that follow what was waited for last.
+    """
+    for state in states:
+        try:
+            page.wait_for_function(TAKE_STATE, arg=state)
+        except TimeoutError:
+            since = page.evaluate("() => window.states")
+            pytest.fail(f"the page did not come to '{state}', only to {since}")
 
 
 def ask(page: Page, text: str) -> None:
@@ -54,14 +92,12 @@ def error_rate(heard: str, text: str) -> float:
     return character_errors(text, heard, "en").rate
 
 
-def test_what_is_spoken_is_answered_aloud(url: str, browse: Callable) -> None:
+def test_what_is_spoken_is_answered_aloud(opened: Callable) -> None:
     question = [silence(1.5), say("What colour is the sky?"), silence(120)]
-    with browse(url, np.concatenate(question)) as ears:
+    with opened(np.concatenate(question)) as ears:
         page = ears.page
-        comes_to(page, "listening")
         page.click("#call")
-        for state in ("hearing", "thinking", "speaking", "listening"):
-            comes_to(page, state)
+        comes_to(page, "hearing", "thinking", "speaking", "listening")
         text = last_answer(page)
         note = page.locator(".bubble.model small").last
         expect(note).to_have_text(re.compile(r"first word \d+ ms, first sound \d+ ms"))
@@ -71,21 +107,17 @@ def test_what_is_spoken_is_answered_aloud(url: str, browse: Callable) -> None:
         expect(page.locator("#call")).to_have_text("call")
 
 
-def test_speaking_silences_an_answer_and_is_answered(
-    url: str, browse: Callable
-) -> None:
+def test_speaking_silences_an_answer_and_is_answered(opened: Callable) -> None:
     spoken = [silence(3.5), say("What colour is the sky?"), silence(120)]
-    with browse(url, np.concatenate(spoken)) as ears:
+    with opened(np.concatenate(spoken)) as ears:
         page = ears.page
-        comes_to(page, "listening")
         ask(page, LONG)
         comes_to(page, "speaking")
         page.click("#call")  # and the microphone's file begins
         comes_to(page, "hearing")
         cut = page.locator(".bubble.model.cut p")
         expect(cut).to_have_count(1)
-        comes_to(page, "speaking")
-        comes_to(page, "listening")
+        comes_to(page, "thinking", "speaking", "listening")
         *first, second = ears.parts(1.0)
         assert sum(map(len, first)) < 5 * SAMPLE_RATE  # of nine seconds
         answer = last_answer(page)
@@ -93,17 +125,15 @@ def test_speaking_silences_an_answer_and_is_answered(
         assert error_rate(ears.words(second), answer) < 0.6, answer
         ears.forget()
         ask(page, "What is three plus four?")
-        comes_to(page, "speaking")
-        comes_to(page, "listening")
+        comes_to(page, "thinking", "speaking", "listening")
         assert last_answer(page) == "Three plus four is seven."
         assert error_rate(ears.words(ears.wave()), "three plus four is seven") < 0.6
 
 
-def test_picture_recording_voice_and_stop(url: str, browse: Callable) -> None:
+def test_picture_recording_voice_and_stop(opened: Callable) -> None:
     examples = Assets.find().examples
-    with browse(url, silence(5)) as ears:
+    with opened(silence(5)) as ears:
         page = ears.page
-        comes_to(page, "listening")
         page.set_input_files("#picture", examples / "picture.png")
         expect(page.locator("#picture-name")).to_have_text("picture.png")
         ask(page, "What do you see?")
@@ -114,8 +144,7 @@ def test_picture_recording_voice_and_stop(url: str, browse: Callable) -> None:
         page.set_input_files("#clone", examples / "question.wav")
         expect(page.locator("#voice")).to_have_value("your own")
         page.set_input_files("#speech", examples / "question.wav")
-        comes_to(page, "speaking")
-        comes_to(page, "listening")
+        comes_to(page, "thinking", "speaking", "listening")
         assert last_answer(page)
         page.set_input_files(
             "#picture",
@@ -134,10 +163,9 @@ def _model_can_be_chosen_again(page: Page, ears: Ears) -> None:
         "() => { const list = document.getElementById('model');"
         " list.onchange({ target: list }); }"
     )
-    comes_to(page, "listening")
+    comes_to(page, "loading", "listening")
     ears.forget()
     ask(page, "What is three plus four?")
-    comes_to(page, "speaking")
-    comes_to(page, "listening")
+    comes_to(page, "thinking", "speaking", "listening")
     assert last_answer(page) == "Three plus four is seven."
     assert np.abs(ears.wave()).max() > 0.05
