@@ -23,7 +23,12 @@ from minimind_o.generation.engine import Engine, Request
 from minimind_o.generation.loading import load_engine
 from minimind_o.generation.sampling import AUDIO_SAMPLING, TEXT_SAMPLING
 from minimind_o.generation.speak import Spoken, speak
-from minimind_o.generation.voices import default_voice, list_voices, load_voice
+from minimind_o.generation.voices import (
+    default_voice,
+    list_voices,
+    load_voice,
+    seen_voices,
+)
 from minimind_o.terminal_table import terminal_table
 
 QUESTIONS = (
@@ -36,7 +41,6 @@ QUESTIONS = (
     "星期一的后面是什么？",
     "Say: a small bird sings near the river.",
 )
-SEEN_VOICES = ("ada", "ben", "clara", "dan", "eva")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,9 +228,8 @@ def file_stem(question: str) -> str:
 
 
 def _default_voices(assets: Assets) -> list[str]:
-    known = list_voices(assets.voices)
-    seen = [name for name in SEEN_VOICES if name in known]
-    return seen or known or [default_voice(assets.voices)]  # which says what to do
+    known = seen_voices(assets.voices) or list_voices(assets.voices)
+    return known or [default_voice(assets.voices)]  # which says what to do
 
 
 def _answer(engine: Engine, request: Request, path: Path, mark: Mark) -> Spoken:

@@ -107,11 +107,16 @@ def world_files(experiment: Experiment, bench: Workbench) -> WorldFiles:
     """
     name = experiment.world_name or experiment.name
     folder = bench.work / "worlds" / f"{name}_{_made_of(bench)}"
+    return kept_files(folder, lambda aside: experiment.world(bench, aside))
+
+
+def kept_files(folder: Path, write: Callable[[Path], None]) -> WorldFiles:
+    """The files of a folder, which `write` fills once for all processes."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
             with written_aside(folder) as aside:
-                experiment.world(bench, aside)
+                write(aside)
     return WorldFiles(
         train=folder / TRAIN,
         validation=folder / VALIDATION,

@@ -17,6 +17,7 @@ from minimind_o.evaluation.transcribe import Transcriber, sensevoice_transcriber
 from minimind_o.frozen.campplus import CampPlus, load_campplus
 from minimind_o.frozen.mimi import Mimi, load_mimi
 from minimind_o.generation.voices import Voice, list_voices, load_voice
+from minimind_o.model.checkpoints import read_checkpoint
 from minimind_o.tokenizer import Tokenizer
 from minimind_o.training.processes import Processes
 
@@ -37,7 +38,7 @@ class Workbench:
     @cached_property
     def config(self) -> OmniConfig:
         """Of the language model that runs start from."""
-        return OmniConfig.load(self.assets.llm)
+        return read_checkpoint(self.assets.llm).config
 
     @cached_property
     def row_format(self) -> RowFormat:

@@ -13,7 +13,7 @@ where they are not known, the prompt's own codes, decoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from torch import Tensor
 from minimind_o.assets import Assets
 from minimind_o.config import WeightPrecision
 from minimind_o.data.schema import RowFormat
-from minimind_o.data.speech import SEEN_VOICES
 from minimind_o.errors import UserError
 from minimind_o.evaluation.cases import Case, read_cases, select
 from minimind_o.evaluation.originals import original_waves
@@ -44,7 +43,7 @@ from minimind_o.frozen.campplus import MIN_SECONDS, CampPlus, load_campplus
 from minimind_o.frozen.mimi import Mimi, load_mimi
 from minimind_o.generation.batch import BatchSampling, generate_batch
 from minimind_o.generation.loading import check_codec
-from minimind_o.generation.voices import Voice, list_voices, load_voice
+from minimind_o.generation.voices import Voice, list_voices, load_voice, seen_voices
 from minimind_o.layout import LayoutSpec
 from minimind_o.model import OmniModel
 from minimind_o.model.precision import to_precision
@@ -142,7 +141,12 @@ def run(
     both_NS = answers(voices)
     alone_NS = answers([replace(voice, speaker_embedding_S=None) for voice in voices])
     items = compare(
-        voices, centres_VS, both_NS, alone_NS, [case.prompt for case in cases]
+        voices,
+        centres_VS,
+        both_NS,
+        alone_NS,
+        questions=[case.prompt for case in cases],
+        seen=seen_voices(assets.voices),
     )
     show("measuring the speakers themselves")
     yardsticks = measure_yardsticks(voices, centres_VS, cases, mimi, campplus)
@@ -177,9 +181,14 @@ def compare(
     centres_VS: Tensor,
     both_NS: Tensor,
     alone_NS: Tensor,
+    *,
     questions: Sequence[str],
+    seen: Collection[str],
 ) -> list[VoiceAnswer]:
-    """One item per answer; N = V · questions, voice by voice."""
+    """One item per answer; N = V · questions, voice by voice.
+
+    seen: names of the voices that were trained on.
+    """
     cosines_NV = both_NS @ centres_VS.T
     alone_NV = alone_NS @ centres_VS.T
     nearest_N = cosines_NV.argmax(dim=1)
@@ -190,7 +199,7 @@ def compare(
         items.append(
             VoiceAnswer(
                 voice=voices[index].name,
-                seen=voices[index].name in SEEN_VOICES,
+                seen=voices[index].name in seen,
                 prompt=questions[question],
                 similarity=float(cosines_NV[row, index]),
                 is_nearest=heard and int(nearest_N[row]) == index,

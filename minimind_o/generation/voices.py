@@ -17,10 +17,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from minimind_o.data.speech import SEEN_VOICES
 from minimind_o.errors import UserError, first_line
 from minimind_o.foreign_json import parse_json
 from minimind_o.written_aside import file_written_aside
 
+RELEASED_SEEN = "voices.pt"
+"""The released file of voices that were trained on; the others are in another."""
 NUM_CODEBOOKS = 8
 MAX_BYTES = 10_000_000
 """Of a voice file; the released ones, of seven voices, have 60 kB."""
@@ -58,8 +61,23 @@ def list_voices(folder: Path) -> list[str]:
     return sorted({*single, *many})
 
 
+def seen_voices(folder: Path) -> list[str]:
+    """The voices in `folder` that the model answered in when it was trained.
+
+    Of the embedded voices these are `SEEN_VOICES`, of the released ones those of the
+    file `voices.pt`; a voice that a user has added is none of them.
+
+    Raises:
+        UserError: a damaged `.pt` file.
+    """
+    file = folder / RELEASED_SEEN
+    released = sorted(read_released_voices(file)) if file.is_file() else []
+    known = list_voices(folder)
+    return [name for name in (*SEEN_VOICES, *released) if name in known]
+
+
 def default_voice(folder: Path) -> str:
-    """Who answers where no voice is named: `ada` of the embedded ones, else the first.
+    """Who answers where no voice is named: the first of the seen ones, or of all.
 
     Raises:
         UserError: there is no voice.
@@ -70,7 +88,7 @@ def default_voice(folder: Path) -> str:
             f"{folder} holds no voice: make some with 'minimind-o nano voices', or add "
             "one with 'minimind-o voices add'"
         )
-    return "ada" if "ada" in known else known[0]
+    return (seen_voices(folder) or known)[0]
 
 
 def some_voices(folder: Path, preferred: Sequence[str]) -> list[str]:

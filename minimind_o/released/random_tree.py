@@ -47,6 +47,10 @@ SENSEVOICE_WORDS = 25_000
 SENSEVOICE_TOKENIZER = "chn_jpn_yue_eng_ko_spectok.bpe.model"
 CAMPPLUS_WEIGHTS = "campplus_cn_common.bin"
 SAYING = "Nothing here was learned: the weights are random, in the released formats."
+NUM_VOICES = {"voices": 5, "voices_unseen": 7}
+"""Speakers of each file: those that were trained on, and the others."""
+NUM_ROWS = {"sft_t2a": 64, "sft_a2a": 4, "sft_i2t": 4}
+"""Of each split of a set."""
 NUM_FRAMES = 12
 """Of each answer in the data."""
 SPLITS = ("train", "validation", "test")
@@ -109,20 +113,21 @@ def _write_tokenizer(folder: Path, source: Path) -> None:
 def _write_voices(
     folder: Path, reference: Path | None, rng: np.random.Generator
 ) -> None:
-    """The released files, or one of their format."""
+    """The released files, or two of their format."""
     folder.mkdir(exist_ok=True)
-    if reference is not None:
-        for name in ("voices.pt", "voices_unseen.pt"):
-            shutil.copyfile(reference / "speaker" / name, folder / name)
-        return
-    voices = {
-        f"random_{number}": {
-            "ref_codes": torch.from_numpy(rng.integers(0, 2048, (8, 40))),
-            "spk_emb": torch.from_numpy(rng.normal(size=192)).float(),
+    for name, count in NUM_VOICES.items():
+        file = folder / f"{name}.pt"
+        if reference is not None:
+            shutil.copyfile(reference / "speaker" / file.name, file)
+            continue
+        voices = {
+            f"random_{name}_{number}": {
+                "ref_codes": torch.from_numpy(rng.integers(0, 2048, (8, 40))),
+                "spk_emb": torch.from_numpy(rng.normal(size=192)).float(),
+            }
+            for number in range(count)
         }
-        for number in range(2)
-    }
-    torch.save(voices, folder / "voices.pt")
+        torch.save(voices, file)
 
 
 def _write_mimi(folder: Path) -> None:
@@ -225,15 +230,16 @@ def _write_models(root: Path, depths: Depths) -> None:
 
 
 def _write_data(root: Path, reference: Path | None, rng: np.random.Generator) -> None:
-    """Two rows in each split of each set: random codes, real recordings, pictures."""
+    """Random codes, real recordings and pictures; two of those in each split."""
     recordings, pictures = media_files(reference)
-    for set_name in ("sft_t2a", "sft_a2a", "sft_i2t"):
+    for set_name, num_rows in NUM_ROWS.items():
         heard = recordings if set_name == "sft_a2a" else []
         shown = pictures if set_name == "sft_i2t" else []
         for number, split in enumerate(SPLITS):
+            media = [2 * number + row % 2 for row in range(num_rows)]
             rows = [
                 _row(heard[index : index + 1], shown[index : index + 1], rng)
-                for index in (2 * number, 2 * number + 1)
+                for index in media
             ]
             write_table(root / set_name / f"{split}.parquet", rows)
 

@@ -1,11 +1,10 @@
 """Probes and the lens find in a layer what is there."""
 
-import numpy as np
 import pytest
 import torch
 
 from minimind_o import tokenizer as tokenizers
-from minimind_o.ablations.experiment import Setting, Trained, WorldFiles
+from minimind_o.ablations import live
 from minimind_o.ablations.heteronyms import phrases
 from minimind_o.ablations.layer_probe import (
     TokenStates,
@@ -17,7 +16,6 @@ from minimind_o.ablations.layer_probe import (
 )
 from minimind_o.assets import Assets
 from minimind_o.data.world import held_out_texts
-from minimind_o.data.writing import NewRow
 from minimind_o.evaluation.thinker_probe import look_inside
 from minimind_o.model import OmniModel
 from tests.model.tiny import tiny_model
@@ -105,28 +103,21 @@ def test_a_donor_has_the_same_word_and_the_other_reading() -> None:
         assert phrases()[donor].sound != phrase.sound
 
 
-def test_only_the_words_own_states_are_exchanged(bench, tmp_path, monkeypatch) -> None:
+def test_only_the_words_own_states_are_exchanged(bench, monkeypatch) -> None:
     from minimind_o.ablations import heteronyms, layer_probe
 
-    live = [phrase for phrase in phrases() if phrase.word == "live"]
-    few = (live[0], live[-1])
+    lives = [phrase for phrase in phrases() if phrase.word == "live"]
+    few = (lives[0], lives[-1])
     for module in (heteronyms, layer_probe):
         monkeypatch.setattr(module, "phrases", lambda: few)
-    prompt = NewRow(
-        turns=[],
-        reference_codes=np.zeros((8, 3), int),
-        speaker=np.ones(bench.config.speaker_embedding_size, np.float32),
-    )
-    heteronyms.write_readings(bench, tmp_path, "ada", prompt)
-    names = {name: tmp_path / name for name in ("train", "validation", "questions")}
-    run = Trained(
-        model=OmniModel.from_pretrained(bench.assets.omni).eval(),
-        setting=Setting(name="x", what="x"),
-        seed=0,
-        bench=bench,
-        files=WorldFiles(**names),
-        data={},
-    )
+    model = OmniModel.from_pretrained(bench.assets.omni).eval()
+    prompt = bench.voices[0]
+    run = live.shipped(model, bench, prompt)
+    monkeypatch.setattr(live, "write_readings", None)  # not written twice
+    assert live.shipped(model, bench, prompt).files == run.files
+    takes = heteronyms.takes_of(run)
+    assert [len(take) for take in takes] == [heteronyms.NUM_READINGS] * len(few)
+    assert (takes[0][0].reference_codes == prompt.codes_QT).all()
     untouched = torch.stack(heteronyms.reading_losses(run))
     assert untouched.shape == (2, 2, 8)
     torch.testing.assert_close(

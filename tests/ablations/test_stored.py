@@ -135,16 +135,16 @@ def test_a_begun_run_is_the_beginning_of_the_stored_one(
     row = measure(run, bench, None)
     assert row["codec"] == codec_name(bench.assets.mimi)
     table = Stored(experiment=experiment, rows=[row], num_wanted=3)
-    begun = begin_run(table, "rank_2", bench)
+    begun = begin_run(table, "rank_2", bench=bench)
     assert (begun.step, begun.num_steps) == (1, tiny.STEPS)
     assert begun.here == begun.stored == row["curve_audio_loss"][0]
     assert f"step 1 of 2: audio loss {begun.here:.3f} here" in repr(begun)
-    other = begin_run(table, "rank_4", bench)
+    other = begin_run(table, "rank_4", bench=bench)
     assert other.stored is None
     assert "stored: not there yet" in repr(other)
     assert "data/nano" not in repr(other)
     monkeypatch.setattr(again, "changed_since", lambda commit, *paths: True)
-    begun = begin_run(table, "rank_2", bench)
+    begun = begin_run(table, "rank_2", bench=bench)
     assert f"commit {row['commit']}, and data/nano has changed since" in repr(begun)
 
 

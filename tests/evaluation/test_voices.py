@@ -42,7 +42,8 @@ def test_answers_are_compared_with_their_own_prompt() -> None:
     both = torch.stack([centres[0], between, centres[1], silent])
     alone = torch.stack([centres[1], centres[0], centres[1], centres[1]])
     voices = [voice("ada"), voice("leo")]
-    items = compare(voices, centres, both, alone, ["first?", "second?"])
+    questions = ["first?", "second?"]
+    items = compare(voices, centres, both, alone, questions=questions, seen=["ada"])
     assert [item.prompt for item in items] == ["first?", "second?"] * 2
     assert [item.nearest for item in items] == ["ada", "leo", "leo", ""]
     assert [item.voice for item in items] == ["ada", "ada", "leo", "leo"]

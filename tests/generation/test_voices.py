@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from minimind_o.assets import NANO_ROOT
 from minimind_o.errors import UserError
 from minimind_o.generation.voices import (
     Voice,
@@ -17,6 +18,7 @@ from minimind_o.generation.voices import (
     read_released_voices,
     remove_voice,
     save_voice,
+    seen_voices,
     some_voices,
 )
 
@@ -172,6 +174,19 @@ def test_a_voice_file_that_unpacks_to_a_hundred_megabytes_is_refused(
     assert (tmp_path / "v.pt").stat().st_size < 1_000_000
     with pytest.raises(UserError, match="has 100 MB; the most is 10 MB"):
         list_voices(tmp_path)
+
+
+def test_seen_voices_are_the_embedded_ones_trained_on_or_those_of_the_released_file(
+    tmp_path: Path,
+) -> None:
+    assert seen_voices(NANO_ROOT / "voices") == ["ada", "ben", "clara", "dan", "eva"]
+    save_voice(tmp_path, Voice(name="mine", codes_QT=np.zeros((8, 2), np.int64)))
+    assert seen_voices(tmp_path) == []
+    released_voices(tmp_path / "voices_unseen.pt", ("abe", "zoe"))
+    assert seen_voices(tmp_path) == []
+    released_voices(tmp_path / "voices.pt")
+    assert seen_voices(tmp_path) == ["gail", "hans"]
+    assert default_voice(tmp_path) == "gail", "not abe, whom the model never heard"
 
 
 def test_the_default_voice_is_ada_or_the_first(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from minimind_o.frozen.mimi import load_mimi
 from minimind_o.generation.batch import BatchSampling
 from minimind_o.generation.engine import Engine, Request
 from minimind_o.generation.loading import load_engine
-from minimind_o.generation.voices import list_voices, load_voice
+from minimind_o.generation.voices import list_voices, load_voice, seen_voices
 from minimind_o.model.omni import OmniModel
 from minimind_o.released.random_tree import (
     NUM_FRAMES,
@@ -82,6 +82,7 @@ def test_the_sizes_are_the_released_ones(tree: Assets, engine: Engine) -> None:
     assert engine.mimi.num_codes == config.num_codes == 2048
     assert load_campplus(tree.campplus).embedding_size == config.speaker_embedding_size
     assert len(list_voices(tree.voices)) == 12
+    assert seen_voices(tree.voices) == ["dylan", "eric", "serena", "uncle_fu", "vivian"]
 
 
 def test_real_media_become_states_of_the_released_widths(
