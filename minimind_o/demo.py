@@ -23,12 +23,7 @@ from minimind_o.generation.engine import Engine, Request
 from minimind_o.generation.loading import load_engine
 from minimind_o.generation.sampling import AUDIO_SAMPLING, TEXT_SAMPLING
 from minimind_o.generation.speak import Spoken, speak
-from minimind_o.generation.voices import (
-    default_voice,
-    list_voices,
-    load_voice,
-    seen_voices,
-)
+from minimind_o.generation.voices import default_voices, load_voice
 from minimind_o.terminal_table import terminal_table
 
 QUESTIONS = (
@@ -121,8 +116,9 @@ class Speaking:
             text = replace(text, temperature=self.temperature)
         if self.audio_temperature is not None:
             audio = replace(audio, temperature=self.audio_temperature)
-        names = [self.voice] if self.voice is not None else _default_voices(assets)
-        voices = [load_voice(assets.voices, n, num_codes=num_codes) for n in names]
+        folder = assets.voices
+        names = default_voices(folder) if self.voice is None else [self.voice]
+        voices = [load_voice(folder, name, num_codes=num_codes) for name in names]
         return [
             Request(
                 question=one.text,
@@ -225,11 +221,6 @@ def claim_folder(folder: Path) -> None:
 def file_stem(question: str) -> str:
     """A file name from a question: its letters and digits, at most 40 of them."""
     return re.sub(r"\W+", "_", question.lower()).strip("_")[:40].rstrip("_") or "answer"
-
-
-def _default_voices(assets: Assets) -> list[str]:
-    known = seen_voices(assets.voices) or list_voices(assets.voices)
-    return known or [default_voice(assets.voices)]  # which says what to do
 
 
 def _answer(engine: Engine, request: Request, path: Path, mark: Mark) -> Spoken:

@@ -70,25 +70,29 @@ def seen_voices(folder: Path) -> list[str]:
     Raises:
         UserError: a damaged `.pt` file.
     """
+    embedded = [name for name in SEEN_VOICES if (folder / f"{name}.json").is_file()]
     file = folder / RELEASED_SEEN
-    released = sorted(read_released_voices(file)) if file.is_file() else []
-    known = list_voices(folder)
-    return [name for name in (*SEEN_VOICES, *released) if name in known]
+    return embedded + (sorted(read_released_voices(file)) if file.is_file() else [])
 
 
-def default_voice(folder: Path) -> str:
-    """Who answers where no voice is named: the first of the seen ones, or of all.
+def default_voices(folder: Path) -> list[str]:
+    """Who answers, in turn, where no voice is named: the seen voices, or else all.
 
     Raises:
         UserError: there is no voice.
     """
-    known = list_voices(folder)
+    known = seen_voices(folder) or list_voices(folder)
     if not known:
         raise UserError(
             f"{folder} holds no voice: make some with 'minimind-o nano voices', or add "
             "one with 'minimind-o voices add'"
         )
-    return (seen_voices(folder) or known)[0]
+    return known
+
+
+def default_voice(folder: Path) -> str:
+    """The first of `default_voices`."""
+    return default_voices(folder)[0]
 
 
 def some_voices(folder: Path, preferred: Sequence[str]) -> list[str]:
@@ -97,7 +101,7 @@ def some_voices(folder: Path, preferred: Sequence[str]) -> list[str]:
     Raises:
         UserError: there is no voice.
     """
-    known = list_voices(folder) or [default_voice(folder)]  # which says what to do
+    known = list_voices(folder) or default_voices(folder)  # which says what to do
     there = [name for name in preferred if name in known]
     return there or known[: len(preferred)]
 
